@@ -1,0 +1,17 @@
+#pragma once
+
+#include "apps/cli.hpp"
+
+#include <vector>
+
+namespace weir {
+
+// Each defined in the file of its name.
+command config_command();
+command generate_command();
+command version_command();
+
+/// Every command, in the order of the help.
+const std::vector<command>& commands();
+
+} // namespace weir
