@@ -9,12 +9,6 @@
 
 namespace weir {
 
-/// One metric of a record.
-struct field {
-  std::string_view metric;
-  number value;
-};
-
 /// One line of input: the readings of one entity at one time. Views and
 /// pointers last until the next call of `reader::next`.
 struct record {

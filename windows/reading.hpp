@@ -70,6 +70,12 @@ private:
   bool is_double_ = false;
 };
 
+/// One metric of a record.
+struct field {
+  std::string_view metric;
+  number value;
+};
+
 /// One reading inside a batch: names are indexes into the batch's tables.
 struct reading {
   uint32_t entity = 0;

@@ -1,0 +1,82 @@
+#include "cluster/outbox.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cassert>
+
+namespace weir {
+
+void outbox::add(uint32_t shard, outgoing_block x) {
+  auto& lane = shards_[shard];
+  assert(lane.blocks.empty() || lane.blocks.back().position == x.after);
+  lane.bytes += x.bytes->size();
+  bytes_ += x.bytes->size();
+  ++blocks_;
+  lane.blocks.push_back(std::move(x));
+}
+
+const outgoing_block* outbox::take(uint32_t shard) {
+  if (!has_unsent(shard))
+    return nullptr;
+  auto& lane = shards_[shard];
+  return &lane.blocks[lane.sent++];
+}
+
+bool outbox::has_unsent(uint32_t shard) const {
+  return shards_[shard].sent < shards_[shard].blocks.size();
+}
+
+void outbox::acknowledge(uint32_t shard, uint64_t position) {
+  auto& lane = shards_[shard];
+  while (!lane.blocks.empty() && lane.blocks.front().position <= position) {
+    auto size = lane.blocks.front().bytes->size();
+    lane.bytes -= size;
+    bytes_ -= size;
+    --blocks_;
+    if (lane.sent > 0)
+      --lane.sent;
+    lane.blocks.pop_front();
+  }
+}
+
+bool outbox::restart(uint32_t shard, uint32_t attempt) {
+  auto& lane = shards_[shard];
+  if (attempt != lane.attempt)
+    return false;
+  ++lane.attempt;
+  lane.sent = 0;
+  return true;
+}
+
+result<bool> outbox::restart_after(uint32_t shard, uint32_t attempt,
+                                   uint64_t last) {
+  auto& blocks = shards_[shard].blocks;
+  auto next = std::find_if(blocks.begin(), blocks.end(), [=](auto& x) {
+    return x.after == last;
+  });
+  if (attempt == shards_[shard].attempt && next == blocks.end()
+      && !blocks.empty() && last < blocks.front().after)
+    return fail(ec::damaged,
+                fmt::format("shard {} has lost what it acknowledged: its log "
+                            "ends at record {} of this producer, but record {} "
+                            "was acknowledged",
+                            shard, last, blocks.front().after));
+  if (!restart(shard, attempt))
+    return false;
+  // What lies before `last` is in the log, though perhaps not yet for good: it
+  // stays until it is acknowledged, but needs not go out again.
+  if (next != blocks.end())
+    shards_[shard].sent = static_cast<size_t>(next - blocks.begin());
+  return true;
+}
+
+uint64_t outbox::first_unacknowledged() const {
+  auto res = UINT64_MAX;
+  for (auto& lane : shards_)
+    if (!lane.blocks.empty())
+      res = std::min(res, lane.blocks.front().first);
+  return res;
+}
+
+} // namespace weir

@@ -1,0 +1,241 @@
+#pragma once
+
+#include "cluster/block.hpp"
+#include "cluster/log.hpp"
+#include "cluster/producers.hpp"
+#include "cluster/verdict.hpp"
+#include "windows/sliding_table.hpp"
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace weir {
+
+/// The cluster's settings as a shard needs them; entries of its log.
+struct shard_settings {
+  uint64_t version = 0;
+  verdict_options verdicts;
+  sliding_options sliding;
+  /// Producers that a shard remembers at most.
+  uint64_t producers_max = 10'000;
+  /// Random producer ids are forgotten after this long without an entry.
+  time_ms producer_expiry = 7 * 86'400'000ll;
+
+  std::string encode() const;
+  bool decode(std::string_view bytes);
+};
+
+/// Where a log ends.
+struct log_position {
+  uint64_t index = 0;
+  uint64_t epoch = 0;
+  uint64_t chain = 0;
+};
+
+/// What a checkpoint says besides its chunks of entities.
+struct shard_meta {
+  /// Replay begins after this index: every entity whose last change lies at or
+  /// before it is in the chunks.
+  uint64_t from_index = 0;
+  /// The chunks, and everything below, hold nothing beyond this index.
+  log_position end;
+  std::string bytes;
+};
+
+/// What became of something offered to the log.
+struct offer {
+  /// `none`: taken, or (without an entry) a duplicate.
+  ec code = ec::none;
+  /// For the log's journal; null when nothing has to be written.
+  std::shared_ptr<const log_entry> entry;
+  /// Says more about `code`.
+  std::string text;
+  /// With `sequence_gap`: where the log ends for that producer.
+  uint64_t last = 0;
+};
+
+/// One shard at its primary: decides what enters the log, and applies what is
+/// committed. No thread, no clock, no disk: entries go out, `commit` comes in.
+///
+/// It follows two states: the end of the log, by which new blocks are judged,
+/// and what is applied, by which queries are answered.
+class shard {
+public:
+  /// @param shards number of shards of the cluster
+  shard(uint32_t id, uint32_t shards);
+
+  // -- recovery: meta, chunks, then every entry after from_index, in order ----
+
+  result<void> load_meta(const shard_meta& x);
+  result<void> load_chunk(std::string_view chunk, uint64_t covers);
+  result<void> replay(const log_entry& x);
+  void finish_recovery();
+
+  /// Where to begin reading the journal, and the chain value there.
+  log_position replay_start() const {
+    return replay_start_;
+  }
+
+  // -- as the primary
+  // ----------------------------------------------------------
+
+  /// Begins `epoch` with a no-op entry; nothing is acknowledged before it is
+  /// committed. Settings must follow before anything else does: the log alone
+  /// determines the state.
+  /// @pre `epoch` is greater than every epoch of the log
+  offer lead(uint64_t epoch);
+
+  /// A block from a producer.
+  /// @param keep keeps `bytes` alive
+  /// @param now wall clock
+  offer admit_block(std::string_view bytes, std::shared_ptr<const void> keep,
+                    time_ms now);
+
+  /// A producer's new session: fences the older ones.
+  offer admit_session(producer_id producer, uint64_t session, time_ms now);
+
+  /// Settings of a version beyond the present one.
+  offer admit_settings(const shard_settings& settings);
+
+  /// The cluster's clock, if an idle shard should forget by it.
+  offer admit_clock(time_ms cluster_clock);
+
+  /// Random producers that have not been heard of since `producer_expiry`.
+  offer admit_expiry(time_ms now);
+
+  /// Entries up to `index` are durable: applies them.
+  /// @returns the producers whose blocks or sessions were among them, each once
+  std::vector<producer_id> commit(uint64_t index);
+
+  /// Nothing beyond what is committed reached the disk: forgets it. Producers
+  /// send it again. If that takes the no-op with it, the shard leads no more.
+  void abandon_tail();
+
+  // -- what others ask
+  // ---------------------------------------------------------
+
+  sliding_answer average(std::string_view entity, uint64_t hash,
+                         std::string_view metric, std::optional<time_ms> at,
+                         time_ms width, time_ms cluster_clock, time_ms now,
+                         time_ms& resolved_at) const;
+
+  uint32_t id() const {
+    return id_;
+  }
+
+  uint64_t epoch() const {
+    return tail_.epoch;
+  }
+
+  bool leading() const {
+    return leading_;
+  }
+
+  /// The no-op of the present epoch is committed.
+  bool serving() const {
+    return leading_ && applied_.index >= lead_index_;
+  }
+
+  /// No reading and no producer was ever entered: it may be handed to another
+  /// node without its log.
+  bool empty() const {
+    return !has_data_;
+  }
+
+  const log_position& applied() const {
+    return applied_;
+  }
+
+  const log_position& tail() const {
+    return tail_;
+  }
+
+  size_t uncommitted() const {
+    return pending_.size();
+  }
+
+  const producer_table& producers() const {
+    return applied_producers_;
+  }
+
+  const verdict_counts& ledger() const {
+    return ledger_;
+  }
+
+  const shard_settings& settings() const {
+    return settings_;
+  }
+
+  sliding_table& table() {
+    return table_;
+  }
+
+  const sliding_table& table() const {
+    return table_;
+  }
+
+  /// Greatest time of an accepted reading, never past `now`; -1 before the
+  /// first. What the cluster's clock is made of.
+  time_ms clock(time_ms now) const;
+
+  // -- checkpoint
+  // --------------------------------------------------------------
+
+  void begin_checkpoint(bool full);
+
+  /// After the last chunk: what belongs to them.
+  shard_meta checkpoint_meta() const;
+
+private:
+  struct pending {
+    std::shared_ptr<const log_entry> entry;
+    std::unique_ptr<decoded_block> block;
+    block_verdict verdict;
+  };
+
+  std::shared_ptr<log_entry> next_entry(entry_kind kind);
+  offer append(std::shared_ptr<log_entry> entry,
+               std::unique_ptr<decoded_block> block = nullptr,
+               block_verdict verdict = {});
+  void apply(const log_entry& entry, const decoded_block* block,
+             const block_verdict& verdict);
+  void apply_settings(const shard_settings& x);
+  std::unique_ptr<decoded_block> spare_block();
+
+  uint32_t id_;
+  uint32_t shards_;
+
+  // The end of the log.
+  log_position tail_;
+  shard_clock tail_clock_;
+  producer_table tail_producers_;
+  shard_settings tail_settings_;
+  std::deque<pending> pending_;
+  bool leading_ = false;
+  uint64_t lead_index_ = 0;
+
+  // What is applied.
+  log_position applied_;
+  shard_clock clock_;
+  producer_table applied_producers_;
+  shard_settings settings_;
+  sliding_table table_;
+  verdict_counts ledger_;
+  bool has_data_ = false;
+
+  // What the next checkpoint, or the present recovery, begins at.
+  log_position replay_start_;
+  uint64_t meta_index_ = 0;
+  struct {
+    log_position at;
+    time_ms clock = -1;
+    shard_settings settings;
+  } from_;
+
+  std::vector<std::unique_ptr<decoded_block>> spare_;
+};
+
+} // namespace weir
