@@ -77,9 +77,9 @@ std::string default_text(const option& x);
 /// What values it takes, such as "2 to 1000000 cells" or "event or wall".
 std::string range_text(const option& x);
 
-/// Parses and checks `text`. The error is a sentence that names the option;
-/// where the text came from is for the caller to add. An empty text is no
-/// value, where the option may go without.
+/// Parses and checks `text`. The error is a sentence without its subject: the
+/// option, and where the text came from, are for the caller to add. An empty
+/// text is no value, where the option may go without.
 result<option_value> parse_value(const option& x, std::string_view text);
 
 /// The text that `parse_value` turns into the same value.
