@@ -1,0 +1,194 @@
+#pragma once
+
+#include "cluster/config_store.hpp"
+#include "cluster/log.hpp"
+#include "storage/sqlite.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+// coordinator.db: what the coordinator must not forget. Times are wall clock
+// milliseconds since the epoch, given by the caller.
+
+namespace weir {
+
+struct cluster_record {
+  /// 32 hexadecimal digits.
+  std::string id;
+  int64_t created = 0;
+  /// Version of what nodes write: blocks, envelopes, checkpoints.
+  uint32_t format = 0;
+
+  friend bool operator==(const cluster_record& x, const cluster_record& y) {
+    return x.id == y.id && x.created == y.created && x.format == y.format;
+  }
+};
+
+/// Values by name, as the operator writes them.
+using setting_map = std::map<std::string, std::string>;
+
+/// What a node was last known to be. Stored: values never change meaning.
+enum class node_state : uint8_t {
+  alive = 1,
+  dead = 2,
+  /// It gives its shards away, and takes no others.
+  draining = 3,
+  /// The operator declared it gone for good.
+  removed = 4,
+};
+
+struct node_record {
+  std::string id;
+  std::string disk;
+  std::string name;
+  /// HOST:PORT.
+  std::string address;
+  uint64_t incarnation = 0;
+  int64_t last_seen = 0;
+  node_state state = node_state::alive;
+
+  friend bool operator==(const node_record& x, const node_record& y) {
+    return x.id == y.id && x.disk == y.disk && x.name == y.name
+           && x.address == y.address && x.incarnation == y.incarnation
+           && x.last_seen == y.last_seen && x.state == y.state;
+  }
+};
+
+/// How far a shard's log was known to be committed: a replica that ends before
+/// it has lost something.
+struct known_commit {
+  uint32_t shard = 0;
+  uint64_t epoch = 0;
+  uint64_t index = 0;
+  uint64_t chain = 0;
+
+  friend bool operator==(const known_commit& x, const known_commit& y) {
+    return x.shard == y.shard && x.epoch == y.epoch && x.index == y.index
+           && x.chain == y.chain;
+  }
+};
+
+/// A producer, its newest session, and what its sessions reported: counts are
+/// readings, cumulative over all of its life.
+struct producer_record {
+  producer_id id;
+  std::string name;
+  uint64_t session = 0;
+  /// Position in its input at which the session began.
+  uint64_t base = 0;
+  /// Length, in records, of the acknowledged prefix of its input.
+  uint64_t prefix = 0;
+  /// Hash of that prefix, so that another input is refused on a resume.
+  uint64_t prefix_digest = 0;
+  /// What the input is: path, size, inode; in the producer's own words.
+  std::string input;
+  uint64_t received = 0;
+  uint64_t malformed = 0;
+  uint64_t duplicate = 0;
+  uint64_t refused = 0;
+  bool ended = false;
+  int64_t updated = 0;
+
+  friend bool operator==(const producer_record& x, const producer_record& y) {
+    return x.id == y.id && x.name == y.name && x.session == y.session
+           && x.base == y.base && x.prefix == y.prefix
+           && x.prefix_digest == y.prefix_digest && x.input == y.input
+           && x.received == y.received && x.malformed == y.malformed
+           && x.duplicate == y.duplicate && x.refused == y.refused
+           && x.ended == y.ended && x.updated == y.updated;
+  }
+};
+
+/// Everything, as loaded at a start.
+struct catalog_contents {
+  std::optional<cluster_record> cluster;
+  /// By version.
+  std::map<uint64_t, setting_map> settings;
+  std::vector<node_record> nodes;
+  std::vector<shard_config> shards;
+  std::vector<known_commit> known;
+  std::vector<producer_record> producers;
+};
+
+/// The coordinator's memory. Each function that changes something is one
+/// transaction, on the disk when it returns. A full disk undoes the call; any
+/// other failure to write ends the catalog, see `failed()`. Rows carry
+/// checksums: reading returns `damaged`, with table and key, for one that is
+/// not what was written.
+class catalog final : public config_store {
+public:
+  /// Opens or creates the file: see `connection::open` for the errors.
+  static result<catalog> open(const std::string& path);
+
+  bool created() const {
+    return db_.created();
+  }
+
+  result<catalog_contents> load();
+
+  /// Writes down what cluster this is, once; `conflict` if that was done.
+  result<void> put_cluster(const cluster_record& x);
+
+  /// Adds a version of the settings, or none of it; `conflict` if that version
+  /// is there already: a version never changes.
+  /// @pre `!values.empty()`.
+  result<void> put_settings(uint64_t version, const setting_map& values);
+
+  /// Adds or replaces the node of that id.
+  result<void> put_node(const node_record& x);
+
+  result<void> remove_node(const std::string& id);
+
+  /// Adds or replaces; one transaction for all, since heartbeats bring many.
+  result<void> put_known(const std::vector<known_commit>& xs);
+
+  /// Adds or replaces; one transaction for all.
+  result<void> put_producers(const std::vector<producer_record>& xs);
+
+  result<void> remove_producer(const producer_id& id);
+
+  result<std::optional<shard_config>> get(uint32_t shard) override;
+
+  result<std::vector<shard_config>> get_all() override;
+
+  result<bool> compare_and_set(uint32_t shard, uint64_t expected,
+                               const shard_config& config) override;
+
+  const failure* failed() const {
+    return db_.failed();
+  }
+
+private:
+  explicit catalog(connection db) : db_(std::move(db)) {
+    // nop
+  }
+
+  result<void> prepare();
+  result<void> load_cluster(catalog_contents& out);
+  result<void> load_settings(catalog_contents& out);
+  result<void> load_nodes(catalog_contents& out);
+  result<void> load_known(catalog_contents& out);
+  result<void> load_producers(catalog_contents& out);
+
+  connection db_;
+  statement put_cluster_;
+  statement get_cluster_;
+  statement put_setting_;
+  statement has_settings_;
+  statement get_settings_;
+  statement put_node_;
+  statement remove_node_;
+  statement get_nodes_;
+  statement put_known_;
+  statement get_known_;
+  statement put_producer_;
+  statement remove_producer_;
+  statement get_producers_;
+  statement get_shard_;
+  statement get_shards_;
+  statement add_shard_;
+  statement change_shard_;
+};
+
+} // namespace weir

@@ -1,0 +1,226 @@
+#pragma once
+
+#include "windows/failure.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+struct sqlite3_stmt;
+
+// A thin cover over SQLite: one connection a file, in exclusive locking mode
+// (3.40.1 can corrupt a WAL that two connections share), and failures instead
+// of codes. An object serves one thread at a time.
+
+namespace weir {
+
+/// Frames in the WAL after which a commit copies them into the file: 4 MiB,
+/// so that neither recovery nor the pause for copying takes long.
+constexpr int wal_frames_max = 1000;
+
+/// What tells one of our files from another.
+struct file_format {
+  /// Four letters in the file's header.
+  uint32_t application_id = 0;
+  /// What this program writes. A file of a later version is refused.
+  uint32_t version = 0;
+  /// Creates all tables.
+  const char* schema = nullptr;
+};
+
+/// PRAGMA synchronous: `full` survives a power cut with every commit, `normal`
+/// only with every `checkpoint()`; both survive a killed process.
+enum class sync_mode : uint8_t { full, normal };
+
+/// Binds as BLOB; strings alone bind as TEXT.
+struct blob {
+  std::string_view bytes;
+};
+
+class statement;
+
+/// One row of a result. Its views die with the next step.
+class row {
+public:
+  /// The number in `column` (0, 1, ...), cast bit by bit if it is unsigned.
+  template <class T>
+  T integer(int column) const {
+    static_assert(std::is_integral_v<T>);
+    return static_cast<T>(integer_at(column));
+  }
+
+  std::string_view bytes(int column) const;
+
+private:
+  friend class statement;
+
+  explicit row(sqlite3_stmt* stmt) : stmt_(stmt) {
+    // nop
+  }
+
+  int64_t integer_at(int column) const;
+
+  sqlite3_stmt* stmt_;
+};
+
+namespace detail {
+
+struct database;
+
+} // namespace detail
+
+/// A prepared statement.
+class statement {
+public:
+  statement() = default;
+  statement(statement&& x) noexcept;
+  statement& operator=(statement&& x) noexcept;
+  ~statement();
+
+  /// Runs to the end with `xs` as parameters 1, 2, ...; strings and blobs are
+  /// not copied. Rows, if any, are dropped.
+  template <class... Ts>
+  result<void> run(const Ts&... xs) {
+    return each(
+        [](const row&) -> result<bool> {
+          return true;
+        },
+        xs...);
+  }
+
+  /// Calls `on_row(const row&) -> result<bool>` for each row until it returns
+  /// false or a failure, which `each` returns then.
+  template <class OnRow, class... Ts>
+  result<void> each(OnRow on_row, const Ts&... xs) {
+    auto position = 0;
+    (bind(++position, xs), ...);
+    auto end = at_end{*this};
+    for (;;) {
+      auto more = step();
+      if (!more)
+        return tl::unexpected(std::move(more.error()));
+      if (!*more)
+        return {};
+      auto go_on = on_row(row{stmt_});
+      if (!go_on)
+        return tl::unexpected(std::move(go_on.error()));
+      if (!*go_on)
+        return {};
+    }
+  }
+
+private:
+  friend class connection;
+
+  struct at_end {
+    statement& self;
+
+    ~at_end() {
+      self.reset();
+    }
+  };
+
+  statement(std::shared_ptr<detail::database> db, sqlite3_stmt* stmt,
+            const char* what);
+
+  template <class T>
+  std::enable_if_t<std::is_integral_v<T>> bind(int position, T x) {
+    bind_integer(position, static_cast<int64_t>(x));
+  }
+
+  void bind(int position, std::string_view text);
+  void bind(int position, blob x);
+  void bind_integer(int position, int64_t x);
+  result<bool> step();
+  void reset();
+
+  std::shared_ptr<detail::database> db_;
+  sqlite3_stmt* stmt_ = nullptr;
+  const char* what_ = "";
+  /// The first error of `bind`, told by `step`.
+  int bind_error_ = 0;
+};
+
+/// One file of ours, open for writing.
+///
+/// A write, commit or checkpoint that fails for any other reason than a full
+/// disk ends the connection: `failed()` says why, and everything that writes
+/// returns the same failure from then on. An fsync is never tried again,
+/// because the kernel forgets what a failed one did not write. Reading goes on.
+class connection {
+public:
+  /// Opens or creates `path`. A new file appears whole, under its name, or not
+  /// at all. What a WAL holds is copied into the file first, so that what is
+  /// read later is on the disk, even if an earlier process failed to sync it.
+  ///
+  /// Errors: `damaged` if the file is another's, empty, cut, or only its WAL is
+  /// left, and then it is not touched; `version_mismatch` if it is of a later
+  /// version; `in_use` if another process has it open; `io_error`, `disk_full`.
+  static result<connection> open(const file_format& format,
+                                 const std::string& path, sync_mode sync);
+
+  /// The file was not there before.
+  bool created() const {
+    return created_;
+  }
+
+  /// `what` completes "cannot ..." in failures; it outlives the statement.
+  result<statement> prepare(const char* sql, const char* what);
+
+  /// @pre `!in_transaction()`.
+  result<void> begin();
+
+  /// After a failure nothing of the transaction is there, unless `failed()`:
+  /// then only opening the file again tells.
+  result<void> commit();
+
+  /// Forgets everything since `begin()`, if anything.
+  void rollback();
+
+  bool in_transaction() const;
+
+  /// Begins, calls `body() -> result<void>`, and commits, or rolls back if that
+  /// failed.
+  template <class Body>
+  result<void> transact(Body body) {
+    if (auto begun = begin(); !begun)
+      return begun;
+    if (auto done = body(); !done) {
+      rollback();
+      return done;
+    }
+    return commit();
+  }
+
+  /// Copies the WAL into the file and syncs it: everything committed is on the
+  /// disk then, even in `sync_mode::normal`.
+  /// @pre No transaction, and no statement within `each`.
+  result<void> checkpoint();
+
+  /// Why the connection takes no more writes, or null.
+  const failure* failed() const;
+
+  /// Rows that the last INSERT, UPDATE or DELETE touched.
+  int64_t changes() const;
+
+  int64_t last_insert_id() const;
+
+  const std::string& path() const;
+
+  /// Bytes of the file and its WAL on the disk.
+  result<uint64_t> file_bytes() const;
+
+  /// Bytes of the file's pages that hold something.
+  result<uint64_t> used_bytes();
+
+private:
+  connection(std::shared_ptr<detail::database> db, bool created);
+
+  std::shared_ptr<detail::database> db_;
+  bool created_ = false;
+};
+
+} // namespace weir
