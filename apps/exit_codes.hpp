@@ -8,15 +8,26 @@ namespace weir {
 enum class exit_code : int {
   ok = 0,
   failure = 1,
-  /// The command line or the configuration cannot be meant.
   usage = 2,
-  /// No such entity or window.
   not_found = 3,
-  /// Nobody answered, or cannot serve at the moment: the same command later
-  /// may do.
+  /// The same command later may do.
   unreachable = 4,
-  /// Ingested, but for records that were refused.
   some_rejected = 5,
+};
+
+struct exit_code_meaning {
+  exit_code code;
+  const char* text;
+};
+
+/// As the help tells them.
+constexpr exit_code_meaning exit_code_meanings[] = {
+    {exit_code::ok, "it worked"},
+    {exit_code::failure, "it failed, for the reason on standard error"},
+    {exit_code::usage, "the command line or the configuration is wrong"},
+    {exit_code::not_found, "there is no such entity or window"},
+    {exit_code::unreachable, "nobody answered in time, or can serve right now"},
+    {exit_code::some_rejected, "it worked, but some of the input was rejected"},
 };
 
 constexpr exit_code to_exit_code(ec x) {

@@ -3,6 +3,7 @@
 #include "config/resolve.hpp"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -35,12 +36,12 @@ public:
   result<resolved> resolve() const;
 
 private:
-  void declare(const option& x);
-
   struct state {
-    std::string file;
+    std::optional<std::string> file;
     std::vector<std::pair<std::string, std::string>> flags;
   };
+
+  void declare(const option& x);
 
   CLI::App* app_;
   std::shared_ptr<state> state_;

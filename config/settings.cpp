@@ -28,7 +28,7 @@ std::string value_text(const option& what, const cluster_settings& x) {
   return format_value(what, what.get(settings{x, {}}));
 }
 
-result<void> first_to_last(const std::vector<violation>& all) {
+result<void> one_per_line(const std::vector<violation>& all) {
   auto text = std::string{};
   for (auto& x : all) {
     if (!text.empty())
@@ -124,11 +124,11 @@ std::vector<violation> violations(const process_settings& x) {
 }
 
 result<void> validate(const cluster_settings& x) {
-  return first_to_last(violations(x));
+  return one_per_line(violations(x));
 }
 
 result<void> validate(const process_settings& x) {
-  return first_to_last(violations(x));
+  return one_per_line(violations(x));
 }
 
 result<void> check_change(const cluster_settings& from,

@@ -174,7 +174,7 @@ file_contents read_toml_file(const std::string& path) {
   auto res = file_contents{};
   auto text = read_text(path);
   if (!text) {
-    res.errors.push_back(fmt::format("{}:1:1: {}", path, text.error().text));
+    res.errors.push_back(fmt::format("{}: {}", path, text.error().text));
     return res;
   }
   try {

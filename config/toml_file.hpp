@@ -22,7 +22,8 @@ struct file_entry {
 
 struct file_contents {
   std::vector<file_entry> entries;
-  /// Sentences that begin with "path:line:column: ", in the file's order.
+  /// Sentences that begin with "path:line:column: ", in the file's order. Just
+  /// "path: " if it cannot be read.
   std::vector<std::string> errors;
 };
 

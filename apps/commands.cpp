@@ -1,0 +1,13 @@
+#include "apps/commands.hpp"
+
+namespace weir {
+
+const std::vector<command>& commands() {
+  static const auto instance = std::vector<command>{
+      config_command(),
+      version_command(),
+  };
+  return instance;
+}
+
+} // namespace weir
