@@ -72,6 +72,17 @@ struct log_entry {
   uint64_t chain = 0;
 };
 
+/// An entry's place in a log, or the end of one.
+struct log_position {
+  uint64_t index = 0;
+  uint64_t epoch = 0;
+  uint64_t chain = 0;
+
+  friend bool operator==(const log_position& x, const log_position& y) {
+    return x.index == y.index && x.epoch == y.epoch && x.chain == y.chain;
+  }
+};
+
 /// XXH3-64 of all fields of `x` but `crc`, `chain` and `keep`.
 uint64_t entry_crc(const log_entry& x);
 

@@ -86,7 +86,7 @@ public:
   }
 
 private:
-  struct lane {
+  struct shard_lane {
     std::deque<outgoing_block> blocks;
     /// How many of them have left in the present attempt.
     size_t sent = 0;
@@ -94,7 +94,7 @@ private:
     size_t bytes = 0;
   };
 
-  std::vector<lane> shards_;
+  std::vector<shard_lane> shards_;
   size_t blocks_ = 0;
   size_t bytes_ = 0;
 };

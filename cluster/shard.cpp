@@ -88,8 +88,7 @@ result<void> shard::load_meta(const shard_meta& x) {
   meta_index_ = x.end.index;
   applied_ = replay_start_;
   table_.configure(from_settings.sliding);
-  if (from_clock >= 0)
-    table_.advance(from_clock);
+  table_.advance(from_clock);
   return {};
 }
 
@@ -121,12 +120,18 @@ result<void> shard::replay(const log_entry& x) {
   return {};
 }
 
-void shard::finish_recovery() {
+result<void> shard::finish_recovery() {
+  if (applied_.index < meta_index_)
+    return fail(ec::damaged,
+                fmt::format("the log of shard {} ends at entry {}, but its "
+                            "checkpoint holds entries up to {}",
+                            id_, applied_.index, meta_index_));
   table_.finish_recovery();
   tail_ = applied_;
   tail_clock_ = clock_;
   tail_producers_ = applied_producers_;
   tail_settings_ = settings_;
+  return {};
 }
 
 // -- as the primary
@@ -155,7 +160,7 @@ offer shard::append(std::shared_ptr<log_entry> entry,
 }
 
 offer shard::lead(uint64_t epoch) {
-  assert(epoch > tail_.epoch);
+  assert(epoch >= tail_.epoch);
   tail_.epoch = epoch;
   auto entry = next_entry(entry_kind::noop);
   lead_index_ = entry->index;
@@ -303,6 +308,12 @@ std::vector<producer_id> shard::commit(uint64_t index) {
   return res;
 }
 
+bool shard::awaits(const log_entry& x) const {
+  return std::any_of(pending_.begin(), pending_.end(), [&](auto& y) {
+    return y.entry.get() == &x;
+  });
+}
+
 void shard::abandon_tail() {
   pending_.clear();
   tail_ = applied_;
@@ -349,7 +360,7 @@ void shard::apply(const log_entry& entry, const decoded_block* block,
     case entry_kind::settings: {
       auto x = shard_settings{};
       if (x.decode(entry.envelope)) {
-        table_.configure(x.sliding);
+        table_.configure(x.sliding, entry.index);
         if (!behind)
           settings_ = x;
       }
@@ -396,11 +407,11 @@ sliding_answer shard::average(std::string_view entity, uint64_t hash,
 // -- checkpoint
 // -----------------------------------------------------------------
 
-void shard::begin_checkpoint(bool full) {
+bool shard::begin_checkpoint(bool full) {
   from_.at = applied_;
   from_.clock = table_.clock();
   from_.settings = settings_;
-  table_.begin_checkpoint(full);
+  return table_.begin_checkpoint(full);
 }
 
 shard_meta shard::checkpoint_meta() const {

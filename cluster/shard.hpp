@@ -28,13 +28,6 @@ struct shard_settings {
   bool decode(std::string_view bytes);
 };
 
-/// Where a log ends.
-struct log_position {
-  uint64_t index = 0;
-  uint64_t epoch = 0;
-  uint64_t chain = 0;
-};
-
 /// What a checkpoint says besides its chunks of entities.
 struct shard_meta {
   /// Replay begins after this index: every entity whose last change lies at or
@@ -72,7 +65,9 @@ public:
   result<void> load_meta(const shard_meta& x);
   result<void> load_chunk(std::string_view chunk, uint64_t covers);
   result<void> replay(const log_entry& x);
-  void finish_recovery();
+
+  /// The log has ended. Fails if that was before the checkpoint's end.
+  result<void> finish_recovery();
 
   /// Where to begin reading the journal, and the chain value there.
   log_position replay_start() const {
@@ -85,7 +80,8 @@ public:
   /// Begins `epoch` with a no-op entry; nothing is acknowledged before it is
   /// committed. Settings must follow before anything else does: the log alone
   /// determines the state.
-  /// @pre `epoch` is greater than every epoch of the log
+  /// @pre `epoch` is not below any epoch of the log; equal only if this node
+  /// led it, and lost the actor that did
   offer lead(uint64_t epoch);
 
   /// A block from a producer.
@@ -129,6 +125,9 @@ public:
   uint64_t epoch() const {
     return tail_.epoch;
   }
+
+  /// Whether `x` is in the log and not yet committed.
+  bool awaits(const log_entry& x) const;
 
   bool leading() const {
     return leading_;
@@ -184,7 +183,9 @@ public:
   // -- checkpoint
   // --------------------------------------------------------------
 
-  void begin_checkpoint(bool full);
+  /// @returns whether the checkpoint is full, as asked for or because it has to
+  /// be: see `sliding_table::begin_checkpoint`
+  bool begin_checkpoint(bool full);
 
   /// After the last chunk: what belongs to them.
   shard_meta checkpoint_meta() const;

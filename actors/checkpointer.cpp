@@ -1,0 +1,112 @@
+#include "actors/checkpointer.hpp"
+
+#include "messages/types.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace weir {
+
+namespace {
+
+/// Deltas of a small shard are not worth a new base before they reach this.
+constexpr uint64_t base_bytes_min = 1 << 20;
+
+} // namespace
+
+caf::result<loaded_checkpoint> checkpointer_state::load(
+    const load_checkpoint& x) {
+  auto res = loaded_checkpoint{};
+  auto meta = db->load(
+      x.shard, [&](std::string_view bytes, uint64_t covers) -> result<void> {
+        res.chunks.push_back({std::string{bytes}, covers});
+        return {};
+      });
+  if (!meta)
+    return to_error(meta.error());
+  if (*meta) {
+    res.found = true;
+    auto& [from, index, epoch, chain, bytes] = **meta;
+    res.meta = {from, {index, epoch, chain}, std::move(bytes)};
+  }
+  return res;
+}
+
+caf::result<checkpoint_advice> checkpointer_state::weigh(
+    const weigh_checkpoint& x) {
+  auto size = db->size(x.shard);
+  if (!size)
+    return to_error(size.error());
+  return checkpoint_advice{
+      !*size
+      || (*size)->delta_bytes > std::max((*size)->base_bytes, base_bytes_min)};
+}
+
+caf::result<checkpoint_stored> checkpointer_state::begin(
+    const begin_checkpoint& x) {
+  if (auto done = db->begin(x.shard, x.full); !done)
+    return to_error(done.error());
+  return checkpoint_stored{};
+}
+
+caf::result<checkpoint_stored> checkpointer_state::put(const put_chunk& x) {
+  if (auto done = db->add_chunk(x.shard, x.chunk.covers, x.chunk.bytes); !done)
+    return to_error(done.error());
+  return checkpoint_stored{x.chunk.bytes.size()};
+}
+
+caf::result<checkpoint_stored> checkpointer_state::finish(
+    const finish_checkpoint& x) {
+  auto& end = x.meta.end;
+  auto done = db->finish(x.shard, {x.meta.from_index, end.index, end.epoch,
+                                   end.chain, x.meta.bytes});
+  // The journal's rows may only go once this is on the disk itself.
+  if (done)
+    done = db->sync();
+  if (!done)
+    return to_error(done.error());
+  return checkpoint_stored{x.meta.bytes.size()};
+}
+
+void checkpointer_state::abort(const abort_checkpoint& x) {
+  if (auto done = db->abort(x.shard); !done)
+    spdlog::error("a checkpoint can't be given up: {}", done.error().text);
+}
+
+caf::result<bool> checkpointer_state::remove(const remove_shard& x) {
+  if (auto done = db->remove_shard(x.shard); !done)
+    return to_error(done.error());
+  return true;
+}
+
+checkpoint_actor::behavior_type checkpointer(
+    checkpoint_actor::stateful_pointer<checkpointer_state> self,
+    std::shared_ptr<state_store> db) {
+  self->state.db = std::move(db);
+  return {
+      [self](const load_checkpoint& x) {
+        return self->state.load(x);
+      },
+      [self](const weigh_checkpoint& x) {
+        return self->state.weigh(x);
+      },
+      [self](const begin_checkpoint& x) {
+        return self->state.begin(x);
+      },
+      [self](const put_chunk& x) {
+        return self->state.put(x);
+      },
+      [self](const finish_checkpoint& x) {
+        return self->state.finish(x);
+      },
+      [self](const abort_checkpoint& x) {
+        self->state.abort(x);
+      },
+      [self](const remove_shard& x) {
+        return self->state.remove(x);
+      },
+  };
+}
+
+} // namespace weir

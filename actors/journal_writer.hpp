@@ -1,0 +1,47 @@
+#pragma once
+
+#include "messages/interfaces.hpp"
+#include "storage/journal.hpp"
+
+#include <caf/stateful_actor.hpp>
+#include <caf/typed_event_based_actor.hpp>
+
+#include <map>
+
+namespace weir {
+
+/// Turns the queue of all shards into one transaction a commit.
+class journal_writer_state {
+public:
+  static inline constexpr const char* name = "journal";
+
+  void append(const store_entry& x, caf::strong_actor_ptr sender);
+  void commit();
+  caf::result<log_part> read(const read_log& x);
+  void truncate(const truncate_log& x);
+  caf::result<bool> remove(const remove_shard& x);
+  caf::result<bool> change(const set_durability& x);
+
+  journal_actor::pointer self = nullptr;
+  std::shared_ptr<journal> db;
+
+private:
+  /// A shard's entries in the open transaction.
+  struct queued {
+    caf::strong_actor_ptr shard;
+    std::shared_ptr<const log_entry> first;
+    uint64_t last = 0;
+  };
+
+  void refuse_all(const failure& why);
+
+  std::map<uint32_t, queued> queue_;
+  bool commit_is_due_ = false;
+};
+
+/// To be spawned detached, since it waits for the disk.
+journal_actor::behavior_type journal_writer(
+    journal_actor::stateful_pointer<journal_writer_state> self,
+    std::shared_ptr<journal> db);
+
+} // namespace weir

@@ -1,0 +1,155 @@
+#pragma once
+
+#include "cluster/shard.hpp"
+#include "windows/failure.hpp"
+
+#include <caf/actor_control_block.hpp>
+#include <caf/allowed_unsafe_message_type.hpp>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+// Messages between the actors of one process. They carry pointers and never
+// leave it.
+
+namespace weir {
+
+/// A block for a shard, as the node took it from a frame.
+struct local_block {
+  uint64_t epoch = 0;
+  uint32_t attempt = 0;
+  std::shared_ptr<const std::string> bytes;
+  caf::strong_actor_ptr reply_to;
+};
+
+/// To the journal: make this durable, then say so with `stored`.
+struct store_entry {
+  std::shared_ptr<const log_entry> entry;
+};
+
+/// From the journal: every entry of the shard up to `index` is durable.
+struct stored {
+  uint64_t index = 0;
+};
+
+/// From the journal: this entry of the shard, and all after it, did not reach
+/// the disk.
+struct store_refused {
+  std::shared_ptr<const log_entry> entry;
+  failure why;
+};
+
+/// To the journal, from itself: the queue is drained, commit.
+struct commit_now {
+  // nop
+};
+
+/// To the journal: entries of `shard` after `from`, in order, a batch at a
+/// time.
+struct read_log {
+  uint32_t shard = 0;
+  log_position from;
+};
+
+/// Some entries of a log; none: the log ends here.
+struct log_part {
+  std::vector<std::shared_ptr<const log_entry>> entries;
+};
+
+/// To the journal: entries of `shard` up to `upto` are in a checkpoint.
+struct truncate_log {
+  uint32_t shard = 0;
+  uint64_t upto = 0;
+};
+
+/// To the journal: what its commits have to survive from now on.
+struct set_durability {
+  /// Else a killed process only.
+  bool survives_power_cut = true;
+};
+
+/// To journal and checkpoint store: the shard leaves this node.
+struct remove_shard {
+  uint32_t shard = 0;
+};
+
+/// To the checkpoint store: what you hold of `shard`.
+struct load_checkpoint {
+  uint32_t shard = 0;
+};
+
+struct checkpoint_chunk {
+  std::string bytes;
+  uint64_t covers = 0;
+};
+
+/// A shard's checkpoint, whole.
+struct loaded_checkpoint {
+  bool found = false;
+  shard_meta meta;
+  std::vector<checkpoint_chunk> chunks;
+};
+
+/// To the checkpoint store: should the next checkpoint of `shard` be whole?
+struct weigh_checkpoint {
+  uint32_t shard = 0;
+};
+
+struct checkpoint_advice {
+  /// Everything has to be written, not just what changed.
+  bool full = false;
+};
+
+/// To the checkpoint store: begins a checkpoint of `shard`.
+struct begin_checkpoint {
+  uint32_t shard = 0;
+  bool full = false;
+};
+
+struct put_chunk {
+  uint32_t shard = 0;
+  checkpoint_chunk chunk;
+};
+
+struct finish_checkpoint {
+  uint32_t shard = 0;
+  shard_meta meta;
+};
+
+struct abort_checkpoint {
+  uint32_t shard = 0;
+};
+
+/// Bytes stored for a step of a checkpoint.
+struct checkpoint_stored {
+  uint64_t bytes = 0;
+};
+
+/// To a shard: write a checkpoint now.
+struct checkpoint_shard {
+  // nop
+};
+
+/// From a shard: its log is no longer needed up to `upto`; 0: no checkpoint was
+/// made.
+struct shard_checkpointed {
+  uint32_t shard = 0;
+  uint64_t upto = 0;
+};
+
+/// To a shard: lead this epoch.
+struct lead_shard {
+  uint64_t epoch = 0;
+};
+
+/// To a shard: the cluster's clock and settings. Answered by a shard_report, so
+/// that a busy shard gets one at a time.
+struct shard_tick {
+  time_ms cluster_clock = -1;
+  std::shared_ptr<const shard_settings> settings;
+  /// The cluster's window, ms.
+  time_ms window = 0;
+};
+
+} // namespace weir

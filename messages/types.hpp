@@ -1,0 +1,80 @@
+#pragma once
+
+#include "messages/local.hpp"
+#include "messages/wire.hpp"
+
+#include <caf/actor_system_config.hpp>
+#include <caf/error.hpp>
+#include <caf/type_id.hpp>
+
+// Makes the messages known to CAF. Type ids live in the process alone: only
+// names travel.
+
+CAF_BEGIN_TYPE_ID_BLOCK(weir_wire, caf::first_custom_type_id)
+
+CAF_ADD_TYPE_ID(weir_wire, (weir::hello))
+CAF_ADD_TYPE_ID(weir_wire, (weir::welcome))
+CAF_ADD_TYPE_ID(weir_wire, (weir::join_node))
+CAF_ADD_TYPE_ID(weir_wire, (weir::joined))
+CAF_ADD_TYPE_ID(weir_wire, (weir::assign_shards))
+CAF_ADD_TYPE_ID(weir_wire, (weir::release_shard))
+CAF_ADD_TYPE_ID(weir_wire, (weir::shard_released))
+CAF_ADD_TYPE_ID(weir_wire, (weir::heartbeat))
+CAF_ADD_TYPE_ID(weir_wire, (weir::heartbeat_ack))
+CAF_ADD_TYPE_ID(weir_wire, (weir::settings_text))
+CAF_ADD_TYPE_ID(weir_wire, (weir::open_producer))
+CAF_ADD_TYPE_ID(weir_wire, (weir::producer_opened))
+CAF_ADD_TYPE_ID(weir_wire, (weir::report_session))
+CAF_ADD_TYPE_ID(weir_wire, (weir::session_reported))
+CAF_ADD_TYPE_ID(weir_wire, (weir::append_frame))
+CAF_ADD_TYPE_ID(weir_wire, (weir::append_ack))
+CAF_ADD_TYPE_ID(weir_wire, (weir::open_session))
+CAF_ADD_TYPE_ID(weir_wire, (weir::get_routes))
+CAF_ADD_TYPE_ID(weir_wire, (weir::routes))
+CAF_ADD_TYPE_ID(weir_wire, (weir::average_batch))
+CAF_ADD_TYPE_ID(weir_wire, (weir::average_answers))
+CAF_ADD_TYPE_ID(weir_wire, (weir::get_status))
+CAF_ADD_TYPE_ID(weir_wire, (weir::cluster_status))
+CAF_ADD_TYPE_ID(weir_wire, (weir::get_settings))
+CAF_ADD_TYPE_ID(weir_wire, (weir::change_settings))
+
+CAF_END_TYPE_ID_BLOCK(weir_wire)
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::local_block)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::store_entry)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::stored)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::store_refused)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::commit_now)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::read_log)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::log_part)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::truncate_log)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::remove_shard)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::load_checkpoint)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::loaded_checkpoint)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::begin_checkpoint)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::weigh_checkpoint)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::checkpoint_advice)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::put_chunk)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::finish_checkpoint)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::abort_checkpoint)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::checkpoint_stored)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::checkpoint_shard)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::shard_checkpointed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::lead_shard)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::shard_tick)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::set_durability)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::shard_report)
+
+namespace weir {
+
+/// Registers every message and the rendering of our errors.
+void add_messages(caf::actor_system_config& cfg);
+
+/// A failure as an error that travels: category "weir", code, sentence.
+caf::error to_error(const failure& x);
+
+/// The sentence of an error, wherever it comes from.
+/// @param whom whom we asked, for errors of the connection itself
+failure to_failure(const caf::error& x, const std::string& whom);
+
+} // namespace weir
