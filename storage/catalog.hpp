@@ -187,8 +187,7 @@ private:
   statement get_producers_;
   statement get_shard_;
   statement get_shards_;
-  statement add_shard_;
-  statement change_shard_;
+  statement put_shard_;
 };
 
 } // namespace weir

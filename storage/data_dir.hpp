@@ -59,8 +59,8 @@ public:
     return who_;
   }
 
-  /// The identity was made by this start: there is no data yet. A database
-  /// that is created in a directory that is not fresh has been lost.
+  /// The identity was made by this start. A database that has to be created in
+  /// a directory that is not fresh was lost, or never came to be: `renew_disk`.
   bool fresh() const {
     return who_.incarnation == 1;
   }
@@ -68,6 +68,10 @@ public:
   /// Writes down the cluster that this process belongs to, once. Errors:
   /// `wrong_cluster` if it belongs to another; those of writing.
   result<void> join(const std::string& cluster);
+
+  /// Gives the directory a new disk id, because its databases are gone: nobody
+  /// may count on what the old one held.
+  result<void> renew_disk();
 
   const std::string& path() const {
     return path_;
@@ -81,6 +85,8 @@ private:
       : path_(std::move(path)), lock_(std::move(lock)), who_(std::move(who)) {
     // nop
   }
+
+  result<void> become(identity next);
 
   std::string path_;
   file_handle lock_;

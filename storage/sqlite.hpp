@@ -3,6 +3,7 @@
 #include "windows/failure.hpp"
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -167,8 +168,15 @@ public:
     return created_;
   }
 
-  /// `what` completes "cannot ..." in failures; it outlives the statement.
-  result<statement> prepare(const char* sql, const char* what);
+  /// A statement to be prepared. `what` completes "cannot ..." in failures, and
+  /// outlives the statement.
+  struct request {
+    statement& target;
+    const char* sql;
+    const char* what;
+  };
+
+  result<void> prepare(std::initializer_list<request> all);
 
   /// @pre `!in_transaction()`.
   result<void> begin();
@@ -203,9 +211,6 @@ public:
   /// Why the connection takes no more writes, or null.
   const failure* failed() const;
 
-  /// Rows that the last INSERT, UPDATE or DELETE touched.
-  int64_t changes() const;
-
   int64_t last_insert_id() const;
 
   const std::string& path() const;
@@ -218,6 +223,8 @@ public:
 
 private:
   connection(std::shared_ptr<detail::database> db, bool created);
+
+  result<void> configure(const file_format& format, sync_mode sync);
 
   std::shared_ptr<detail::database> db_;
   bool created_ = false;

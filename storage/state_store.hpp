@@ -125,12 +125,10 @@ private:
   /// A checkpoint in the making.
   struct attempt {
     bool full = false;
-    /// Id of the first chunk, 0 before.
+    /// Id of its first chunk, 0 before.
     int64_t first_chunk = 0;
-    int64_t last_chunk = 0;
-    uint64_t chunks = 0;
-    uint64_t bytes = 0;
-    uint64_t digest = 0;
+    /// The row as it will be.
+    finished next;
   };
 
   explicit state_store(connection db) : db_(std::move(db)) {

@@ -1,0 +1,250 @@
+#include "storage/catalog.hpp"
+
+#include "storage/catalog_rows.hpp"
+
+#include <fmt/format.h>
+
+#include <cassert>
+
+namespace weir {
+
+using namespace catalog_rows;
+
+namespace {
+
+/// "WeiC". Unsigned numbers of 64 bits are stored as the signed ones of the
+/// same bits; a producer is its high, then its low half, in hexadecimal. What
+/// is known of commits changes with heartbeats, hence has a table of its own.
+constexpr auto format = file_format{0x57656943, 1, R"(
+CREATE TABLE cluster (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  id TEXT NOT NULL,
+  created INTEGER NOT NULL,
+  format INTEGER NOT NULL,
+  crc INTEGER NOT NULL
+);
+CREATE TABLE setting (
+  version INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  value TEXT NOT NULL,
+  crc INTEGER NOT NULL,
+  PRIMARY KEY (version, name)
+) WITHOUT ROWID;
+CREATE TABLE node (
+  id TEXT NOT NULL PRIMARY KEY,
+  disk TEXT NOT NULL,
+  name TEXT NOT NULL,
+  address TEXT NOT NULL,
+  incarnation INTEGER NOT NULL,
+  last_seen INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  crc INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE shard (
+  shard INTEGER PRIMARY KEY,
+  epoch INTEGER NOT NULL,
+  primary_node TEXT NOT NULL,
+  members BLOB NOT NULL,
+  eligible BLOB NOT NULL,
+  min_copies INTEGER NOT NULL,
+  crc INTEGER NOT NULL
+);
+CREATE TABLE known_commit (
+  shard INTEGER PRIMARY KEY,
+  epoch INTEGER NOT NULL,
+  idx INTEGER NOT NULL,
+  chain INTEGER NOT NULL,
+  crc INTEGER NOT NULL
+);
+CREATE TABLE producer (
+  id TEXT NOT NULL PRIMARY KEY,
+  name TEXT NOT NULL,
+  session INTEGER NOT NULL,
+  base INTEGER NOT NULL,
+  prefix INTEGER NOT NULL,
+  prefix_digest INTEGER NOT NULL,
+  input TEXT NOT NULL,
+  received INTEGER NOT NULL,
+  malformed INTEGER NOT NULL,
+  duplicate INTEGER NOT NULL,
+  refused INTEGER NOT NULL,
+  ended INTEGER NOT NULL,
+  updated INTEGER NOT NULL,
+  crc INTEGER NOT NULL
+) WITHOUT ROWID;
+)"};
+
+} // namespace
+
+result<catalog> catalog::open(const std::string& path) {
+  auto db = connection::open(format, path, sync_mode::full);
+  if (!db)
+    return tl::unexpected(std::move(db.error()));
+  auto self = catalog{std::move(*db)};
+  if (auto done = self.prepare(); !done)
+    return tl::unexpected(std::move(done.error()));
+  return self;
+}
+
+result<void> catalog::prepare() {
+  return db_.prepare({
+      {put_cluster_,
+       "INSERT INTO cluster (one, id, created, format, crc)"
+       " VALUES (1, ?1, ?2, ?3, ?4)",
+       "write down the cluster"},
+      {get_cluster_, "SELECT id, created, format, crc FROM cluster",
+       "read the cluster"},
+      {put_setting_,
+       "INSERT INTO setting (version, name, value, crc)"
+       " VALUES (?1, ?2, ?3, ?4)",
+       "add a setting"},
+      {has_settings_, "SELECT 1 FROM setting WHERE version = ?1 LIMIT 1",
+       "look for settings"},
+      {get_settings_,
+       "SELECT version, name, value, crc FROM setting ORDER BY version, name",
+       "read the settings"},
+      {put_node_,
+       "REPLACE INTO node (id, disk, name, address, incarnation, last_seen,"
+       " state, crc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+       "write down a node"},
+      {remove_node_, "DELETE FROM node WHERE id = ?1", "remove a node"},
+      {get_nodes_,
+       "SELECT id, disk, name, address, incarnation, last_seen, state, crc"
+       " FROM node ORDER BY id",
+       "read the nodes"},
+      {put_known_,
+       "REPLACE INTO known_commit (shard, epoch, idx, chain, crc)"
+       " VALUES (?1, ?2, ?3, ?4, ?5)",
+       "write down a commit"},
+      {get_known_,
+       "SELECT shard, epoch, idx, chain, crc FROM known_commit ORDER BY shard",
+       "read the commits"},
+      {put_producer_,
+       "REPLACE INTO producer (id, name, session, base, prefix, prefix_digest,"
+       " input, received, malformed, duplicate, refused, ended, updated, crc)"
+       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+       "write down a producer"},
+      {remove_producer_, "DELETE FROM producer WHERE id = ?1",
+       "remove a producer"},
+      {get_producers_,
+       "SELECT id, name, session, base, prefix, prefix_digest, input, received,"
+       " malformed, duplicate, refused, ended, updated, crc"
+       " FROM producer ORDER BY id",
+       "read the producers"},
+      {get_shard_,
+       "SELECT shard, epoch, primary_node, members, eligible, min_copies, crc"
+       " FROM shard WHERE shard = ?1",
+       "read a shard's configuration"},
+      {get_shards_,
+       "SELECT shard, epoch, primary_node, members, eligible, min_copies, crc"
+       " FROM shard ORDER BY shard",
+       "read the shards' configurations"},
+      {put_shard_,
+       "REPLACE INTO shard (shard, epoch, primary_node, members, eligible,"
+       " min_copies, crc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+       "change a shard's configuration"},
+  });
+}
+
+result<void> catalog::put_cluster(const cluster_record& x) {
+  auto done = db_.transact([&] {
+    return put_cluster_.run(x.id, x.created, x.format, crc_of(x));
+  });
+  if (!done && done.error().code == ec::conflict)
+    return fail(ec::conflict,
+                fmt::format("{}: this is a cluster already; {} needs another "
+                            "directory",
+                            db_.path(), x.id));
+  return done;
+}
+
+result<void> catalog::put_settings(uint64_t version,
+                                   const setting_map& values) {
+  assert(!values.empty());
+  return db_.transact([&]() -> result<void> {
+    auto taken = false;
+    auto note = [&](const row&) -> result<bool> {
+      taken = true;
+      return true;
+    };
+    if (auto done = has_settings_.each(note, version); !done)
+      return done;
+    if (taken)
+      return fail(ec::conflict,
+                  fmt::format("{}: version {} of the settings exists; a change "
+                              "needs a new version",
+                              db_.path(), version));
+    for (auto& [name, value] : values)
+      if (auto done = put_setting_.run(version, name, value,
+                                       row_crc(version, name, value));
+          !done)
+        return done;
+    return {};
+  });
+}
+
+result<void> catalog::put_node(const node_record& x) {
+  return db_.transact([&] {
+    return put_node_.run(x.id, x.disk, x.name, x.address, x.incarnation,
+                         x.last_seen, static_cast<uint8_t>(x.state), crc_of(x));
+  });
+}
+
+result<void> catalog::remove_node(const std::string& id) {
+  return db_.transact([&] {
+    return remove_node_.run(id);
+  });
+}
+
+result<void> catalog::put_known(const std::vector<known_commit>& xs) {
+  return db_.transact([&]() -> result<void> {
+    for (auto& x : xs)
+      if (auto done
+          = put_known_.run(x.shard, x.epoch, x.index, x.chain, crc_of(x));
+          !done)
+        return done;
+    return {};
+  });
+}
+
+result<void> catalog::put_producers(const std::vector<producer_record>& xs) {
+  return db_.transact([&]() -> result<void> {
+    for (auto& x : xs) {
+      auto done = put_producer_.run(key_of(x.id), x.name, x.session, x.base,
+                                    x.prefix, x.prefix_digest, x.input,
+                                    x.received, x.malformed, x.duplicate,
+                                    x.refused, x.ended, x.updated, crc_of(x));
+      if (!done)
+        return done;
+    }
+    return {};
+  });
+}
+
+result<void> catalog::remove_producer(const producer_id& id) {
+  return db_.transact([&] {
+    return remove_producer_.run(key_of(id));
+  });
+}
+
+result<bool> catalog::compare_and_set(uint32_t shard, uint64_t expected,
+                                      const shard_config& config) {
+  assert(config.shard == shard && config.epoch > expected);
+  auto matches = false;
+  auto done = db_.transact([&]() -> result<void> {
+    auto present = get(shard);
+    if (!present)
+      return tl::unexpected(std::move(present.error()));
+    matches = (*present ? (*present)->epoch : 0) == expected;
+    if (!matches)
+      return {};
+    return put_shard_.run(
+        shard, config.epoch, config.primary, blob{encode(config.members)},
+        blob{encode(config.eligible)}, config.min_copies, crc_of(config));
+  });
+  if (!done)
+    return tl::unexpected(std::move(done.error()));
+  return matches;
+}
+
+} // namespace weir

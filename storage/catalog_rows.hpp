@@ -1,0 +1,61 @@
+#pragma once
+
+#include "storage/catalog.hpp"
+#include "storage/row_crc.hpp"
+
+#include <fmt/format.h>
+
+// Inside of catalog.hpp: how its structs become columns.
+
+namespace weir::catalog_rows {
+
+inline std::string key_of(const producer_id& x) {
+  return fmt::format("{:016x}{:016x}", x.high, x.low);
+}
+
+inline std::string encode(const std::vector<member>& xs) {
+  auto res = std::string{};
+  auto out = byte_writer{res};
+  for (auto& x : xs) {
+    out.string(x.node);
+    out.string(x.disk);
+    out.varint(x.incarnation);
+  }
+  return res;
+}
+
+inline std::string encode(const std::vector<node_disk>& xs) {
+  auto res = std::string{};
+  auto out = byte_writer{res};
+  for (auto& x : xs) {
+    out.string(x.node);
+    out.string(x.disk);
+  }
+  return res;
+}
+
+inline uint64_t crc_of(const cluster_record& x) {
+  return row_crc(x.id, x.created, x.format);
+}
+
+inline uint64_t crc_of(const node_record& x) {
+  return row_crc(x.id, x.disk, x.name, x.address, x.incarnation, x.last_seen,
+                 static_cast<uint8_t>(x.state));
+}
+
+inline uint64_t crc_of(const known_commit& x) {
+  return row_crc(x.shard, x.epoch, x.index, x.chain);
+}
+
+inline uint64_t crc_of(const producer_record& x) {
+  return row_crc(x.id.high, x.id.low, x.name, x.session, x.base, x.prefix,
+                 x.prefix_digest, x.input, x.received, x.malformed, x.duplicate,
+                 x.refused, x.ended, x.updated);
+}
+
+inline uint64_t crc_of(const shard_config& x) {
+  return row_crc(x.shard, x.epoch, x.primary, encode(x.members),
+                 encode(x.eligible), x.min_copies);
+}
+
+} // namespace weir::catalog_rows

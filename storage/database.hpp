@@ -1,0 +1,51 @@
+#pragma once
+
+#include "windows/failure.hpp"
+
+#include <sqlite3.h>
+
+#include <optional>
+#include <string>
+
+// Inside of sqlite.hpp: what its sources share.
+
+namespace weir {
+
+/// SQLite's default. Larger pages write more per block: 28 bytes a byte at 64K.
+constexpr uint64_t page_bytes = 4096;
+
+/// What to do about a damaged file.
+constexpr auto move_aside = "move it and its -wal file aside, so that the data "
+                            "can come back from another replica";
+
+namespace detail {
+
+/// What a connection and its statements share.
+struct database {
+  sqlite3* db = nullptr;
+  std::string path;
+  /// Set for good by the first failure to write.
+  std::optional<failure> failed;
+  /// Between `begin` and `commit`.
+  bool begun = false;
+  int wal_frames = 0;
+
+  ~database();
+
+  /// The failure of a call that returned `code`.
+  failure describe(int code, const char* what) const;
+
+  /// Likewise, and remembers it if nothing may be written any more.
+  failure report(int code, const char* what, bool writes);
+
+  /// Runs constant SQL without parameters.
+  result<void> execute(const char* sql, const char* what, bool writes);
+
+  /// The one value that a query answers.
+  result<std::string> value_of(const char* sql);
+  result<uint64_t> number_of(const char* sql);
+};
+
+} // namespace detail
+
+} // namespace weir
