@@ -54,8 +54,8 @@ public:
     return last_;
   }
 
-  void touch(time_ms time) {
-    last_ = time > last_ ? time : last_;
+  void set_last(time_ms time) {
+    last_ = time;
   }
 
   sliding_series* begin() const {
@@ -89,17 +89,13 @@ public:
     constexpr auto line = 64;
     __builtin_prefetch(block_);
     __builtin_prefetch(block_ + line);
+    __builtin_prefetch(id().data());
   }
 
   /// Bytes on the heap, those of the series not included.
   size_t heap_bytes() const {
     return in_use() ? allocated(block_bytes(capacity_)) : 0;
   }
-
-  /// In the table's list of entities to checkpoint in the next round.
-  bool dirty = false;
-  /// To be taken by the present round.
-  bool pending = false;
 
 private:
   size_t block_bytes(size_t series) const {
@@ -113,6 +109,14 @@ private:
   uint16_t id_size_ = 0;
   uint16_t count_ = 0;
   uint16_t capacity_ = 0;
+
+public:
+  // Marks, at the end to fill the 32 bytes.
+
+  /// In the table's list of entities to checkpoint in the next round.
+  bool dirty = false;
+  /// To be taken by the present round.
+  bool pending = false;
 };
 
 } // namespace weir

@@ -145,10 +145,20 @@ private:
   template <class T>
   size_t forgotten(time_ms floor) const;
 
-  template <class T>
-  bool decode_items(byte_reader& in, size_t n);
+  bool decode_readings(byte_reader& in, size_t n);
+
+  bool decode_cells(byte_reader& in, size_t n);
+
+  size_t forgotten_items(time_ms floor) const;
+
+  /// First and last time that a cell's readings may have.
+  int64_t first_time_of(const cell& x) const;
 
   int64_t last_time_of(const cell& x) const;
+
+  window_sum sum_readings(time_ms from, time_ms at, double scale) const;
+
+  window_sum sum_cells(time_ms from, time_ms at, double scale) const;
 
   void drop_forgotten(time_ms floor);
 

@@ -127,9 +127,12 @@ public:
   // A round writes every entity that was touched since the previous round, or
   // simply every one, in chunks, while readings go on being applied between
   // chunks. A chunk holds its entities as they are when it is taken, and so
-  // covers the log through the entry applied last. Recovery loads all chunks
-  // since the last full round, sets the clock, and applies the log from where
-  // the last finished round began.
+  // covers the log through the entry applied last. Recovery starts with the
+  // options and the clock of the moment when the last finished round began,
+  // loads all chunks since the last full round, and applies the log from that
+  // moment on. It ends as if there had been none, but for one case: a table
+  // that is full refuses more, if an entity was forgotten and came back
+  // meanwhile.
 
   /// Starts a round; the previous one counts as stored.
   /// @returns true if the round is full, as asked for or since the retention
@@ -174,7 +177,8 @@ private:
 
   time_ms floor_at(time_ms clock) const;
 
-  /// Where entities leave memory: `floor_at(clock_)` in whole steps.
+  /// Where entities leave memory: `floor_at(clock_)` in whole steps, or what
+  /// can't come back.
   time_ms limit_floor() const;
 
   uint32_t find(std::string_view id, uint64_t hash) const;
@@ -190,32 +194,37 @@ private:
 
   void drop_forgotten_series(entity_record& rec, time_ms floor);
 
-  void prune(entity_record& rec, time_ms floor);
+  void prune(entity_record& rec, time_ms floor, size_t items_min);
 
   bool covered(uint32_t slot, uint64_t index) const {
     return recovering_ && covers_[slot] >= index;
   }
 
-  bool is_full();
+  void set_last(entity_record& rec, time_ms time);
+
+  void free_forgotten(time_ms floor, uint64_t index);
+
+  bool is_full(uint64_t index);
 
   void mark_dirty(uint32_t slot);
 
   void resolve(const reading_batch& batch);
 
-  void prefetch_series(const reading* first, const reading* last) const;
+  void prefetch_series(const reading_batch& batch, size_t first,
+                       size_t last) const;
 
-  bool apply_one(applying& x, const reading& r);
+  bool apply_one(const applying& x, const reading& r);
 
-  entity_record* record_for(applying& x, const reading& r);
+  uint32_t place_for(const applying& x, const reading& r);
 
-  sliding_series* series_for(applying& x, entity_record& rec, const reading& r);
+  sliding_series* series_for(const applying& x, entity_record& rec,
+                             const reading& r);
 
-  void encode_entity(const entity_record& rec, time_ms floor, std::string& body,
+  void encode_entity(const entity_record& rec, byte_writer& out,
                      std::vector<uint32_t>& dictionary);
 
-  struct loading;
-
-  bool load_entity(loading& x);
+  bool load_entity(byte_reader& in, uint64_t covers,
+                   const std::vector<uint32_t>& metrics);
 
   sliding_options options_;
   time_ms clock_ = std::numeric_limits<time_ms>::min();
@@ -233,9 +242,10 @@ private:
   size_t heap_ = 0;
 
   uint32_t sweep_cursor_ = 0;
-  /// `limit_floor` at the last search of a full table.
-  time_ms searched_at_ = std::numeric_limits<time_ms>::min();
-  /// Entities that this search found forgotten, but recovery needs.
+  /// Where the last search for forgotten entities looked.
+  time_ms searched_through_ = std::numeric_limits<time_ms>::min();
+  /// Entities without a reading after that. They don't count for the limit,
+  /// which so doesn't see whether they were kept or freed.
   size_t kept_ = 0;
 
   std::vector<uint32_t> dirty_;
