@@ -173,6 +173,12 @@ exit_code run_group(const std::string& path, const std::string& help,
 
 } // namespace
 
+std::string refuse_negative(const std::string& text) {
+  if (text.find('-') == std::string::npos)
+    return {};
+  return fmt::format("{} is negative, and cannot be", text);
+}
+
 exit_code run_command_line(const std::vector<command>& commands,
                            const std::vector<std::string>& args) {
   auto about = "Weir keeps exact sliding averages of unordered event streams, "

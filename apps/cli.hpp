@@ -32,6 +32,10 @@ struct command {
   std::vector<command> group;
 };
 
+/// For `CLI::Option::check` of every unsigned number: CLI11 reads -1 into it as
+/// its greatest value. Returns what is wrong with `text`, or nothing.
+std::string refuse_negative(const std::string& text);
+
 /// Finds the command that `args` (without the program's name) call, parses its
 /// options and runs it. Prints help, errors and hints itself.
 exit_code run_command_line(const std::vector<command>& commands,

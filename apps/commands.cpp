@@ -4,8 +4,9 @@ namespace weir {
 
 const std::vector<command>& commands() {
   static const auto instance = std::vector<command>{
-      config_command(),
-      version_command(),
+    config_command(),
+    generate_command(),
+    version_command(),
   };
   return instance;
 }

@@ -26,6 +26,9 @@ void remember_failure() {
     stdout_errno = errno;
 }
 
+/// Somebody has said so on stderr.
+bool stdout_failure_told = false;
+
 /// A pipe whose reader has closed it polls as an error. Asked rather than
 /// remembered, since not all writes to stdout pass through here.
 bool reader_is_gone() {
@@ -76,7 +79,7 @@ void print_line(std::string_view text) {
 
 void print_json(const nlohmann::ordered_json& x) {
   print_line(
-      x.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    x.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 bool stdout_ok() {
@@ -88,9 +91,17 @@ exit_code finish_stdout(exit_code code) {
     remember_failure();
   if (stdout_ok() && stdout_errno == 0)
     return code;
+  if (stdout_failure_told)
+    return exit_code::failure;
+  auto why = fmt::format("could not write all of the output: {}",
+                         std::strerror(stdout_errno));
+  return report_stdout({ec::io_error, std::move(why)});
+}
+
+exit_code report_stdout(const failure& x) {
+  stdout_failure_told = true;
   if (!reader_is_gone())
-    complain(fmt::format("could not write all of the output: {}",
-                         std::strerror(stdout_errno)));
+    complain(x.text);
   return exit_code::failure;
 }
 
@@ -114,7 +125,7 @@ exit_code report(const failure& x) {
 }
 
 text_table::text_table(std::vector<column> columns)
-    : columns_(std::move(columns)) {
+  : columns_(std::move(columns)) {
   // nop
 }
 

@@ -34,6 +34,10 @@ bool stdout_ok();
 /// away, as in `weir ... | head`.
 exit_code finish_stdout(exit_code code);
 
+/// Reports that code which writes to stdout by itself failed to, quietly when
+/// the reader went away. `finish_stdout` says nothing more then.
+exit_code report_stdout(const failure& x);
+
 /// Each line of `text` to stderr, as "weir: line".
 void complain(std::string_view text);
 

@@ -175,7 +175,7 @@ std::vector<option> cluster_options() {
                            "readings with times of "
                            "their own it is exact; beyond, neighbours merge "
                            "and answers tell their "
-                           "resolution. 1024 cells are 24 KiB, and exact at 17 "
+                           "resolution. 1024 cells are 32 KiB, and exact at 17 "
                            "readings a second "
                            "of a 60s window."),
       word<&c::clock>("clock", {"event", "wall"},
