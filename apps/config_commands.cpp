@@ -47,13 +47,13 @@ void show_json(const resolved_option& x, bool describe) {
 }
 
 void show_description(const resolved_option& x) {
-  print_line(fmt::format("{} = {}  [{}]", x.what->name, value_or_meaning(x),
-                         x.origin));
+  print_line(
+    fmt::format("{} = {}  [{}]", x.what->name, value_or_meaning(x), x.origin));
   auto text
-      = fmt::format("{} Takes {}. A setting of the {}; in the "
-                    "environment, {}.",
-                    x.what->help, range_text(*x.what),
-                    scope_name(x.what->scope), environment_variable(*x.what));
+    = fmt::format("{} Takes {}. A setting of the {}; in the "
+                  "environment, {}.",
+                  x.what->help, range_text(*x.what), scope_name(x.what->scope),
+                  environment_variable(*x.what));
   auto lines = wrapped(text, meaning_width);
   for (auto pos = size_t{0}; pos != std::string::npos;) {
     auto end = lines.find('\n', pos);
@@ -96,8 +96,8 @@ runner declare_show(CLI::App& app) {
 runner declare_check(CLI::App& app) {
   auto path = std::make_shared<std::string>();
   app.add_option("FILE", *path, "The TOML file to check.")
-      ->required()
-      ->type_name("");
+    ->required()
+    ->type_name("");
   return [path]() -> result<exit_code> {
     auto sources = config_sources{};
     sources.file = *path;
@@ -120,17 +120,17 @@ command config_command() {
   res.help = "Show or check the configuration";
   res.examples = {"weir config show"};
   res.group = {
-      {"show",
-       "Print every option, its value, and where that comes from",
-       {"weir config show", "weir config show --config weir.toml --describe",
-        "WEIR_WINDOW=5m weir config show --json"},
-       declare_show,
-       {}},
-      {"check",
-       "Check a configuration file, and print all errors in it",
-       {"weir config check weir.toml"},
-       declare_check,
-       {}},
+    {"show",
+     "Print every option, its value, and where that comes from",
+     {"weir config show", "weir config show --config weir.toml --describe",
+      "WEIR_WINDOW=5m weir config show --json"},
+     declare_show,
+     {}},
+    {"check",
+     "Check a configuration file, and print all errors in it",
+     {"weir config check weir.toml"},
+     declare_check,
+     {}},
   };
   return res;
 }

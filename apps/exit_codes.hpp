@@ -22,12 +22,12 @@ struct exit_code_meaning {
 
 /// As the help tells them.
 constexpr exit_code_meaning exit_code_meanings[] = {
-    {exit_code::ok, "it worked"},
-    {exit_code::failure, "it failed, for the reason on standard error"},
-    {exit_code::usage, "the command line or the configuration is wrong"},
-    {exit_code::not_found, "there is no such entity or window"},
-    {exit_code::unreachable, "nobody answered in time, or can serve right now"},
-    {exit_code::some_rejected, "it worked, but some of the input was rejected"},
+  {exit_code::ok, "it worked"},
+  {exit_code::failure, "it failed, for the reason on standard error"},
+  {exit_code::usage, "the command line or the configuration is wrong"},
+  {exit_code::not_found, "there is no such entity or window"},
+  {exit_code::unreachable, "nobody answered in time, or can serve right now"},
+  {exit_code::some_rejected, "it worked, but some of the input was rejected"},
 };
 
 constexpr exit_code to_exit_code(ec x) {

@@ -41,15 +41,16 @@ std::string description(const option& x) {
 } // namespace
 
 option_flags::option_flags(CLI::App& app)
-    : app_(&app), state_(std::make_shared<state>()) {
+  : app_(&app), state_(std::make_shared<state>()) {
   auto set_file = [state = state_](const std::string& path) {
     state->file = path;
   };
-  app.add_option_function<std::string>(
-         "--config", set_file,
-         "TOML file with options, over which environment and flags prevail "
-         "(WEIR_CONFIG).")
-      ->type_name("FILE");
+  app
+    .add_option_function<std::string>(
+      "--config", set_file,
+      "TOML file with options, over which environment and flags prevail "
+      "(WEIR_CONFIG).")
+    ->type_name("FILE");
 }
 
 option_flags& option_flags::all(option_scope scope) {
@@ -84,11 +85,12 @@ void option_flags::declare(const option& x) {
   auto set = [state = state_, name = x.name](const std::string& text) {
     state->flags.emplace_back(name, text);
   };
-  app_->add_option_function<std::string>(fmt::format("--{}", x.name), set,
-                                         description(x))
-      ->type_name(type_name(x))
-      ->group(x.scope == option_scope::cluster ? "Cluster settings"
-                                               : "Process settings");
+  app_
+    ->add_option_function<std::string>(fmt::format("--{}", x.name), set,
+                                       description(x))
+    ->type_name(type_name(x))
+    ->group(x.scope == option_scope::cluster ? "Cluster settings"
+                                             : "Process settings");
 }
 
 } // namespace weir
