@@ -19,8 +19,8 @@ char lower(char c) {
 /// Optimal string alignment distance, by the table of all prefixes.
 /// @pre Neither is longer than `word_bytes_max`.
 size_t distance(std::string_view x, std::string_view y) {
-  auto d = std::array<std::array<size_t, word_bytes_max + 1>,
-                      word_bytes_max + 1>{};
+  auto d
+    = std::array<std::array<size_t, word_bytes_max + 1>, word_bytes_max + 1>{};
   for (auto i = size_t{0}; i <= x.size(); ++i) {
     for (auto j = size_t{0}; j <= y.size(); ++j) {
       if (i == 0 || j == 0) {
@@ -28,8 +28,8 @@ size_t distance(std::string_view x, std::string_view y) {
         continue;
       }
       auto cost = size_t{lower(x[i - 1]) != lower(y[j - 1])};
-      d[i][j] = std::min(
-          {d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + cost});
+      d[i][j]
+        = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + cost});
       if (i > 1 && j > 1 && lower(x[i - 1]) == lower(y[j - 2])
           && lower(x[i - 2]) == lower(y[j - 1]))
         d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
@@ -41,7 +41,7 @@ size_t distance(std::string_view x, std::string_view y) {
 } // namespace
 
 std::optional<std::string_view> nearest(
-    std::string_view word, const std::vector<std::string_view>& candidates) {
+  std::string_view word, const std::vector<std::string_view>& candidates) {
   auto res = std::optional<std::string_view>{};
   if (word.size() > word_bytes_max)
     return res;

@@ -11,6 +11,6 @@ namespace weir {
 /// third of the word and at least one. Case does not matter. Of equals, the
 /// first.
 std::optional<std::string_view> nearest(
-    std::string_view word, const std::vector<std::string_view>& candidates);
+  std::string_view word, const std::vector<std::string_view>& candidates);
 
 } // namespace weir

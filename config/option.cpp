@@ -20,11 +20,11 @@ struct byte_unit {
 };
 
 constexpr auto byte_units = std::array<byte_unit, 5>{{
-    {"TiB", int64_t{1} << 40},
-    {"GiB", int64_t{1} << 30},
-    {"MiB", int64_t{1} << 20},
-    {"KiB", int64_t{1} << 10},
-    {"B", 1},
+  {"TiB", int64_t{1} << 40},
+  {"GiB", int64_t{1} << 30},
+  {"MiB", int64_t{1} << 20},
+  {"KiB", int64_t{1} << 10},
+  {"B", 1},
 }};
 
 /// The leading digits of `text`, which are taken off it. None, if there are
@@ -195,7 +195,7 @@ result<option_value> parse_value(const option& x, std::string_view text) {
     return tl::unexpected(number.error());
   if (x.kind != option_kind::word && (*number < x.min || *number > x.max))
     return complaint(
-        fmt::format("{} is out of range; it takes {}", text, range_text(x)));
+      fmt::format("{} is out of range; it takes {}", text, range_text(x)));
   return option_value{*number};
 }
 

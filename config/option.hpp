@@ -33,7 +33,7 @@ enum class option_scope : uint8_t {
 /// No value; milliseconds, a count, bytes or the index of a word; text; or an
 /// address.
 using option_value
-    = std::variant<std::monostate, int64_t, std::string, endpoint>;
+  = std::variant<std::monostate, int64_t, std::string, endpoint>;
 
 struct option {
   /// As in the TOML file and, after two dashes, on the command line.

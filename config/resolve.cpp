@@ -101,7 +101,7 @@ private:
     what.set(out_.values, value);
     auto i = index_of(what);
     out_.options[i]
-        = {&what, format_value(what, value), std::move(origin), true};
+      = {&what, format_value(what, value), std::move(origin), true};
     places_[i] = std::move(place);
   }
 

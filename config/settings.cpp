@@ -87,12 +87,11 @@ std::vector<violation> violations(const cluster_settings& x) {
   auto needed = x.window + x.lateness;
   if (x.effective_retention() < needed)
     res.push_back(
-        {"retention", "window",
-         fmt::format(
-             "retention ({}) must be at least window + lateness ({} + {} "
-             "= {}): raise it, or leave it out to have just that",
-             format_duration(*x.retention), format_duration(x.window),
-             format_duration(x.lateness), format_duration(needed))});
+      {"retention", "window",
+       fmt::format("retention ({}) must be at least window + lateness ({} + {} "
+                   "= {}): raise it, or leave it out to have just that",
+                   format_duration(*x.retention), format_duration(x.window),
+                   format_duration(x.lateness), format_duration(needed))});
   return res;
 }
 
@@ -114,12 +113,11 @@ std::vector<violation> violations(const process_settings& x) {
            x.node_pending_bytes_max);
   if (x.failure_timeout < 2 * x.heartbeat)
     res.push_back(
-        {"failure-timeout", "heartbeat",
-         fmt::format(
-             "failure-timeout ({}) must be at least twice the heartbeat "
-             "({}), or a live node is taken for dead",
-             format_duration(x.failure_timeout),
-             format_duration(x.heartbeat))});
+      {"failure-timeout", "heartbeat",
+       fmt::format("failure-timeout ({}) must be at least twice the heartbeat "
+                   "({}), or a live node is taken for dead",
+                   format_duration(x.failure_timeout),
+                   format_duration(x.heartbeat))});
   return res;
 }
 

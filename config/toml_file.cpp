@@ -62,7 +62,7 @@ std::optional<std::string> text_of(const option& what, const toml::node& x) {
 class toml_walk {
 public:
   toml_walk(const std::string& path, file_contents& out)
-      : path_(path), out_(out) {
+    : path_(path), out_(out) {
     // nop
   }
 
@@ -139,7 +139,7 @@ private:
       return error(node.source(),
                    fmt::format("{}: {}", what->name, parsed.error().text));
     out_.entries.push_back(
-        {what, std::move(*parsed), place(start(key.source()))});
+      {what, std::move(*parsed), place(start(key.source()))});
   }
 
   const std::string& path_;
@@ -152,7 +152,7 @@ result<std::string> read_text(const std::string& path) {
     std::fclose(x);
   };
   auto file = std::unique_ptr<std::FILE, decltype(close)>{
-      std::fopen(path.c_str(), "rb"), close};
+    std::fopen(path.c_str(), "rb"), close};
   if (!file)
     return fail(ec::invalid_argument,
                 fmt::format("cannot be opened: {}", std::strerror(errno)));

@@ -9,8 +9,8 @@ using namespace weir;
 
 namespace {
 
-const auto words = std::vector<std::string_view>{"window", "lateness",
-                                                 "retention", "shards"};
+const auto words
+  = std::vector<std::string_view>{"window", "lateness", "retention", "shards"};
 
 } // namespace
 

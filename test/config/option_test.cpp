@@ -127,7 +127,7 @@ TEST_SUITE("config/option") {
       CHECK(error_of("frame-bytes-max", text).find("write it as 65536, 64KiB")
             != std::string::npos);
     CHECK(error_of("frame-bytes-max", "9223372036854775807KiB")
-              .find("is not a number of bytes")
+            .find("is not a number of bytes")
           != std::string::npos);
   }
 

@@ -153,7 +153,7 @@ TEST_SUITE("config/resolve") {
           == "weir.toml:2:1: retention (5m) must be at least window + lateness "
              "(1m + 1h = 1h1m): raise it, or leave it out to have just that");
     CHECK(error_of(with_flag("heartbeat", "1500ms"))
-              .find("--heartbeat: failure-timeout (2s) must be at least twice")
+            .find("--heartbeat: failure-timeout (2s) must be at least twice")
           == 0);
   }
 

@@ -28,7 +28,7 @@ cluster_settings any_settings() {
   res.clock = *rc::gen::element(clock_mode::event, clock_mode::wall);
   res.future_limit = *rc::gen::inRange<time_ms>(0, 1'000'000'000);
   res.durability
-      = *rc::gen::element(durability_mode::power, durability_mode::process);
+    = *rc::gen::element(durability_mode::power, durability_mode::process);
   res.shards = *rc::gen::inRange(1u, 4097u);
   res.metrics_per_entity_max = *rc::gen::inRange(1u, 65'537u);
   res.entities_per_shard_max = *rc::gen::inRange(1u, 1'000'000'001u);
@@ -145,8 +145,8 @@ TEST_SUITE("config/settings") {
     CHECK(validate(x));
     x.block_bytes_max += 1;
     CHECK(error_of(validate(x))
-              .find("block-bytes-max (524289 bytes) must not "
-                    "pass frame-bytes-max (524288 bytes)")
+            .find("block-bytes-max (524289 bytes) must not "
+                  "pass frame-bytes-max (524288 bytes)")
           == 0);
     x = {};
     x.frame_bytes_max = x.inflight_bytes_max + 1;

@@ -91,7 +91,7 @@ TEST_SUITE("config/toml_file") {
           == "weir.toml:1:13: cells-max: -1 is out of range; it takes 2 to "
              "1000000 cells\n");
     CHECK(errors_of("window = '5'\nlateness = -5\n")
-              .find("weir.toml:2:12: lateness: ")
+            .find("weir.toml:2:12: lateness: ")
           == 0);
   }
 
