@@ -100,12 +100,6 @@ std::string sentence_for(const CLI::App& app, const CLI::ParseError& x) {
   // CLI11 misses a required argument before it sees a misspelt option, which
   // is the better thing to say.
   auto rest = app.remaining();
-  auto is_option = [](const std::string& y) {
-    return y.size() > 1 && y.front() == '-';
-  };
-  auto unknown = std::find_if(rest.begin(), rest.end(), is_option);
-  if (unknown != rest.end())
-    return unexpected_argument(app, *unknown);
   if (!rest.empty())
     return unexpected_argument(app, rest.front());
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&x) != nullptr)
