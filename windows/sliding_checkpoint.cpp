@@ -29,8 +29,9 @@ failure damage(uint64_t covers, const std::string& what) {
 
 bool sliding_table::begin_checkpoint(bool full) {
   assert(!recovering_);
-  if (taken_ < pending_.size())
+  if (round_open_)
     abort_checkpoint();
+  round_open_ = true;
   full = full || full_needed_;
   full_was_needed_ = std::exchange(full_needed_, false);
   pending_.clear();
@@ -71,8 +72,10 @@ bool sliding_table::next_chunk(size_t entities_max, std::string& out) {
     encode_entity(rec, body_out, dictionary);
     ++n;
   }
-  if (n == 0)
+  if (n == 0) {
+    round_open_ = false;
     return false;
+  }
   auto head = byte_writer{out};
   head.fixed(chunk_version);
   head.fixed(n);
@@ -115,6 +118,7 @@ void sliding_table::abort_checkpoint() {
   }
   pending_.clear();
   taken_ = 0;
+  round_open_ = false;
   full_needed_ = full_needed_ || full_was_needed_;
 }
 

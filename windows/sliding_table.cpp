@@ -26,7 +26,7 @@ sliding_options in_range(sliding_options x) {
   x.cells_max = std::clamp(x.cells_max, sliding_series::cells_least,
                            sliding_series::cells_limit);
   x.metrics_per_entity_max
-      = std::clamp(x.metrics_per_entity_max, 1u, series_max);
+    = std::clamp(x.metrics_per_entity_max, 1u, series_max);
   x.entities_max = std::clamp(x.entities_max, 1u, slot_index::none - 1);
   return x;
 }
@@ -48,7 +48,7 @@ uint64_t mix(uint64_t hash, std::string_view x) {
 } // namespace
 
 sliding_table::sliding_table(sliding_options options)
-    : options_(in_range(options)) {
+  : options_(in_range(options)) {
   // nop
 }
 
@@ -56,13 +56,9 @@ void sliding_table::configure(sliding_options options, uint64_t index) {
   options = in_range(options);
   auto floor = floor_at(clock_);
   if (options.retention > options_.retention && floor > time_least) {
-    // What the old retention forgot is within the new one; it has to be gone.
+    forget_for_good(floor, index);
     lost_through_ = std::max(lost_through_, floor);
     full_needed_ = true;
-    free_forgotten(floor, index);
-    for (auto slot = uint32_t{0}; slot < slots_; ++slot)
-      if (at(slot).in_use() && !covered(slot, index))
-        prune(at(slot), floor, 0);
   }
   options_ = options;
 }
@@ -79,8 +75,7 @@ time_ms sliding_table::limit_floor() const {
   auto floor = floor_at(clock_);
   auto step = std::max<time_ms>(options_.retention / limit_steps, 1);
   auto rest = floor % step;
-  floor = subtract(floor, rest < 0 ? rest + step : rest);
-  return std::max(floor, lost_through_);
+  return subtract(floor, rest < 0 ? rest + step : rest);
 }
 
 // -- entities ----------------------------------------------------------------
@@ -180,6 +175,19 @@ void sliding_table::free_forgotten(time_ms floor, uint64_t index) {
       ++kept_;
   // Places found for a batch at hand may be somebody else's now.
   std::fill(found_.begin(), found_.end(), slot_index::none);
+}
+
+/// Frees all through `floor`, so that a lower one doesn't bring it back.
+void sliding_table::forget_for_good(time_ms floor, uint64_t index) {
+  for (auto slot = uint32_t{0}; slot < slots_; ++slot) {
+    auto& rec = at(slot);
+    if (!rec.in_use() || covered(slot, index))
+      continue;
+    prune(rec, floor, 0);
+    if (rec.last() <= floor)
+      set_last(rec, time_least);
+  }
+  free_forgotten(time_least, index);
 }
 
 /// True if as many entities as there may be have a reading after `limit_floor`.

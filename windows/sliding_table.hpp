@@ -134,7 +134,8 @@ public:
   // that is full refuses more, if an entity was forgotten and came back
   // meanwhile.
 
-  /// Starts a round; the previous one counts as stored.
+  /// Starts a round. The previous one counts as stored, or as aborted if
+  /// `next_chunk` hasn't said yet that nothing was left.
   /// @returns true if the round is full, as asked for or since the retention
   ///          has grown: once stored it replaces all chunks before it, and they
   ///          must not be loaded any more.
@@ -177,8 +178,7 @@ private:
 
   time_ms floor_at(time_ms clock) const;
 
-  /// Where entities leave memory: `floor_at(clock_)` in whole steps, or what
-  /// can't come back.
+  /// Where entities leave memory: `floor_at(clock_)` in whole steps.
   time_ms limit_floor() const;
 
   uint32_t find(std::string_view id, uint64_t hash) const;
@@ -203,6 +203,8 @@ private:
   void set_last(entity_record& rec, time_ms time);
 
   void free_forgotten(time_ms floor, uint64_t index);
+
+  void forget_for_good(time_ms floor, uint64_t index);
 
   bool is_full(uint64_t index);
 
@@ -251,6 +253,7 @@ private:
   std::vector<uint32_t> dirty_;
   std::vector<uint32_t> pending_;
   size_t taken_ = 0;
+  bool round_open_ = false;
   bool full_needed_ = false;
   bool full_was_needed_ = false;
   /// Number of each metric in the chunk's dictionary, plus one.
