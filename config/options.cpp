@@ -269,12 +269,11 @@ std::vector<option> process_options() {
       "reading its input. 8MiB keep a node busy across a round trip of 50 "
       "ms; "
       "more only waits in queues."),
-    bytes<&p::frame_bytes_max>("frame-bytes-max", 4 * kib, 64 * mib,
-                               "Bytes of blocks in one message. A message "
-                               "costs microseconds whatever "
-                               "its size, and at 512KiB no more than a "
-                               "thousandth; larger ones delay "
-                               "whatever is behind them."),
+    bytes<&p::frame_bytes_max>(
+      "frame-bytes-max", 4 * kib, 64 * mib,
+      "Bytes of blocks in one message. A message costs a few microseconds "
+      "whatever its size, which 512KiB make negligible; larger ones delay "
+      "whatever is behind them."),
     count<&p::block_readings_max>(
       "block-readings-max", 1, 65'536, "readings",
       "Readings in one block, the unit of a shard's log. From 256 on "
@@ -300,7 +299,7 @@ std::vector<option> process_options() {
       "Bytes that a node holds which are not on disk yet. Beyond, it "
       "answers "
       "busy and producers wait: nothing is dropped, and memory is bounded. "
-      "128MiB are more than a disk writes in a quarter of a second."),
+      "128MiB are some ten million readings, a few seconds of work."),
     count<&p::sessions_max>(
       "sessions-max", 1, 65'536, "sessions",
       "Producers connected to one node at a time; further ones are told to "
@@ -313,9 +312,8 @@ std::vector<option> process_options() {
       "a second."),
     count<&p::checkpoint_chunk_entities>(
       "checkpoint-chunk-entities", 1, 1'000'000, "entities",
-      "Entities written at a time during a checkpoint, between which "
-      "readings "
-      "and queries get their turn. 1000 take about a millisecond."),
+      "Entities copied at a time during a checkpoint, between which readings "
+      "and queries get their turn. 1000 take about 2 ms."),
     duration<&p::heartbeat>("heartbeat", 10, hour,
                             "How often a node tells the coordinator that it "
                             "lives. 200ms let ten go "
