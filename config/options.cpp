@@ -155,70 +155,60 @@ std::vector<option> cluster_options() {
     duration<&c::window>(
       "window", 1, all_of_time,
       "Width of the sliding average: an answer at T is the mean of the "
-      "readings in (T - window, T]. A wider one keeps more readings in "
-      "memory. "
+      "readings in (T - window, T]. A wider one keeps more readings in memory. "
       "A query may name another width, up to the retention."),
     duration<&c::lateness>(
       "lateness", 0, all_of_time,
       "How long after its time a reading still counts in full, for sources "
-      "that deliver out of order. More keeps readings in memory for "
-      "longer; "
+      "that deliver out of order. More keeps readings in memory for longer; "
       "10s covers network hiccups and restarts of a sender."),
     duration<&c::retention>(
       "retention", 1, all_of_time,
       "How far behind the clock readings are kept and still taken; what is "
-      "older is counted as late. At least window + lateness. More lets "
-      "queries look further back, for more memory.")
+      "older is counted as late. At least window + lateness. More lets queries "
+      "look further back, for more memory.")
       .if_unset("window + lateness"),
-    count<&c::cells_max>("cells-max", 2, 1'000'000, "cells",
-                         "Memory of one entity's metric: up to this many "
-                         "readings with times of "
-                         "their own it is exact; beyond, neighbours merge "
-                         "and answers tell their "
-                         "resolution. 1024 cells are 32 KiB, and exact at 17 "
-                         "readings a second "
-                         "of a 60s window."),
-    word<&c::clock>("clock", {"event", "wall"},
-                    "What time it is: `event`, the greatest reading's time, "
-                    "which is right "
-                    "for replays and simulations too, or `wall`, the clock "
-                    "of the node, by "
-                    "which a silent stream forgets in step with real time."),
+    count<&c::cells_max>(
+      "cells-max", 2, 1'000'000, "cells",
+      "Memory of one entity's metric: up to this many readings with times of "
+      "their own it is exact; beyond, neighbours merge and answers tell their "
+      "resolution. 1024 cells are 32 KiB, and exact at 17 readings a second of "
+      "a 60s window."),
+    word<&c::clock>(
+      "clock", {"event", "wall"},
+      "What time it is: `event`, the greatest reading's time, which is right "
+      "for replays and simulations too, or `wall`, the clock of the node, by "
+      "which a silent stream forgets in step with real time."),
     duration<&c::future_limit>(
       "future-limit", 0, all_of_time,
-      "A reading dated further ahead of the wall clock is refused: one "
-      "source "
-      "with a wrong clock would otherwise make everybody else's readings "
-      "late. 5m is more than clocks that are set by a network differ."),
+      "A reading dated further ahead of the wall clock is refused: one source "
+      "with a wrong clock would otherwise make everybody else's readings late. "
+      "5m is more than clocks that are set by a network differ."),
     word<&c::durability>(
       "durability", {"power", "process"},
-      "What an acknowledged reading survives: `power`, a loss of power, "
-      "with "
-      "a flush to disk per group of blocks; or `process`, a killed process "
-      "only, and faster on slow disks."),
+      "What an acknowledged reading survives: `power`, a loss of power, with a "
+      "flush to disk per group of blocks; or `process`, a killed process only, "
+      "and faster on slow disks."),
     count<&c::shards>(
       "shards", 1, 4096, "shards",
-      "Ranges of entities, the unit that nodes share out. Give two or more "
-      "per core that the cluster may ever have; each costs a little memory "
-      "and a log of its own. Fixed once a cluster has been created.")
+      "Ranges of entities, the unit that nodes share out. Give two or more per "
+      "core that the cluster may ever have; each costs a little memory and a "
+      "log of its own. Fixed once a cluster has been created.")
       .fixed_at_creation(),
     count<&c::metrics_per_entity_max>(
       "metrics-per-entity-max", 1, 65'536, "metrics",
-      "Further metrics of an entity are refused: a source that makes up "
-      "names would otherwise fill the memory. 64 is several times what "
-      "real "
-      "sensors send."),
+      "Further metrics of an entity are refused: a source that makes up names "
+      "would otherwise fill the memory. 64 is several times what real sensors "
+      "send."),
     count<&c::entities_per_shard_max>(
       "entities-per-shard-max", 1, 1'000'000'000, "entities",
-      "Further entities of a shard are refused, for the same reason. An "
-      "entity with one metric takes some hundred bytes, so 4000000 are in "
-      "the "
-      "order of a gigabyte."),
+      "Further entities of a shard are refused, for the same reason. An entity "
+      "with one metric takes some hundred bytes, so 4000000 are in the order "
+      "of a gigabyte."),
     count<&c::producers_max>(
       "producers-max", 1, 10'000'000, "producers per shard",
       "A shard remembers each producer's position, to count nothing twice. "
-      "Further producers are refused until others expire: forgetting one "
-      "that "
+      "Further producers are refused until others expire: forgetting one that "
       "may still resend would count its readings again."),
     duration<&c::producer_expiry>(
       "producer-expiry", minute, all_of_time,
@@ -232,27 +222,22 @@ std::vector<option> process_options() {
   using p = process_settings;
   return {
     address<&p::listen>("listen", 0,
-                        "Where the process takes connections; port 0 takes "
-                        "any free one. Whoever "
-                        "can connect is trusted, so the default is reachable "
-                        "from this machine "
-                        "only."),
+                        "Where the process takes connections; port 0 takes any "
+                        "free one. Whoever can connect is trusted, so the "
+                        "default is reachable from this machine only."),
     address<&p::advertise>(
       "advertise", 1,
-      "The address that others are told to connect to, where it is not the "
-      "one listened on: behind a NAT, or when listening on 0.0.0.0.")
+      "The address that others are told to connect to, where it is not the one "
+      "listened on: behind a NAT, or when listening on 0.0.0.0.")
       .if_unset("the address that it listens on"),
     address<&p::join>(
       "join", 1,
       "The cluster's coordinator: where a node joins, and where the other "
-      "commands connect. The default finds a `weir serve` on this "
-      "machine."),
+      "commands connect. The default finds a `weir serve` on this machine."),
     text<&p::data>("data", "directory",
                    "Where logs, states and the process's identity are kept; "
-                   "made if it is "
-                   "not there. One process at a time holds it. Whoever loses "
-                   "it comes back "
-                   "as a stranger."),
+                   "made if it is not there. One process at a time holds it. "
+                   "Whoever loses it comes back as a stranger."),
     text<&p::name>("name", "name",
                    "What the node is called in `weir status` and in logs.")
       .if_unset("the advertised address"),
@@ -260,15 +245,15 @@ std::vector<option> process_options() {
       "log-level", {"trace", "debug", "info", "warning", "error"},
       "The least severe messages to log. `info` is a line per event of the "
       "cluster; `debug` and `trace` cost speed."),
-    text<&p::log_file>("log-file", "path",
-                       "Where the log is appended to, as on standard error.")
+    text<&p::log_file>(
+      "log-file", "path",
+      "File that the log is appended to, instead of standard error.")
       .if_unset("standard error"),
     bytes<&p::inflight_bytes_max>(
       "inflight-bytes-max", 64 * kib, gib,
-      "Bytes that a producer has under way to one node before it stops "
-      "reading its input. 8MiB keep a node busy across a round trip of 50 "
-      "ms; "
-      "more only waits in queues."),
+      "Bytes that a producer has under way to one node before it stops reading "
+      "its input. 8MiB keep a node busy across a round trip of 50 ms; more "
+      "only waits in queues."),
     bytes<&p::frame_bytes_max>(
       "frame-bytes-max", 4 * kib, 64 * mib,
       "Bytes of blocks in one message. A message costs a few microseconds "
@@ -276,28 +261,25 @@ std::vector<option> process_options() {
       "whatever is behind them."),
     count<&p::block_readings_max>(
       "block-readings-max", 1, 65'536, "readings",
-      "Readings in one block, the unit of a shard's log. From 256 on "
-      "overheads stop to matter; a shard's turn should not be much longer "
-      "than 2048, or queries wait."),
-    bytes<&p::block_bytes_max>("block-bytes-max", kib, 16 * mib,
-                               "Bytes of one block, for readings with long "
-                               "names. 2048 usual readings "
-                               "take less than 64KiB."),
+      "Readings in one block, the unit of a shard's log. From 256 on overheads "
+      "stop mattering; a shard's turn should not be much longer than 2048, or "
+      "queries wait."),
+    bytes<&p::block_bytes_max>(
+      "block-bytes-max", kib, 16 * mib,
+      "Bytes of one block, for readings with long names. 2048 usual readings "
+      "take less than 64KiB."),
     duration<&p::linger>(
       "linger", 0, minute,
-      "How long a block that is not full waits for more readings. Less "
-      "answers sooner, more makes fewer and larger blocks; 5ms cost "
-      "nothing "
-      "next to a flush to disk."),
-    duration<&p::timeout>(
-      "timeout", 1, day,
-      "How long a request waits for its answer before the command gives up "
-      "with exit code 4. 10s outlast a failover at the default "
-      "failure-timeout."),
+      "How long a block that is not full waits for more readings. Less answers "
+      "sooner, more makes fewer and larger blocks; 5ms cost nothing next to a "
+      "flush to disk."),
+    duration<&p::timeout>("timeout", 1, day,
+                          "How long a request waits for its answer before the "
+                          "command gives up with exit code 4. 10s outlast a "
+                          "failover at the default failure-timeout."),
     bytes<&p::node_pending_bytes_max>(
       "node-pending-bytes-max", mib, 64 * gib,
-      "Bytes that a node holds which are not on disk yet. Beyond, it "
-      "answers "
+      "Bytes that a node holds which are not on disk yet. Beyond, it answers "
       "busy and producers wait: nothing is dropped, and memory is bounded. "
       "128MiB are some ten million readings, a few seconds of work."),
     count<&p::sessions_max>(
@@ -307,23 +289,21 @@ std::vector<option> process_options() {
     bytes<&p::checkpoint_every>(
       "checkpoint-every", mib, 64 * gib,
       "Bytes of log after which a node writes its state and drops the log "
-      "before it. Less restarts sooner and writes more; 96MiB replay in "
-      "about "
+      "before it. Less restarts sooner and writes more; 96MiB replay in about "
       "a second."),
     count<&p::checkpoint_chunk_entities>(
       "checkpoint-chunk-entities", 1, 1'000'000, "entities",
       "Entities copied at a time during a checkpoint, between which readings "
       "and queries get their turn. 1000 take about 2 ms."),
-    duration<&p::heartbeat>("heartbeat", 10, hour,
-                            "How often a node tells the coordinator that it "
-                            "lives. 200ms let ten go "
-                            "astray before the default failure-timeout."),
-    duration<&p::failure_timeout>("failure-timeout", 50, day,
-                                  "A node that was silent for so long is "
-                                  "taken for dead, and its shards "
-                                  "move. Less fails over sooner, but "
-                                  "mistakes a pause of the machine for "
-                                  "a death."),
+    duration<&p::heartbeat>(
+      "heartbeat", 10, hour,
+      "How often a node tells the coordinator that it lives. 200ms let ten go "
+      "astray before the default failure-timeout."),
+    duration<&p::failure_timeout>(
+      "failure-timeout", 50, day,
+      "A node that was silent for so long is taken for dead, and its shards "
+      "move. Less fails over sooner, but mistakes a pause of the machine for a "
+      "death."),
   };
 }
 
