@@ -16,13 +16,13 @@ constexpr uint64_t base_bytes_min = 1 << 20;
 } // namespace
 
 caf::result<loaded_checkpoint> checkpointer_state::load(
-    const load_checkpoint& x) {
+  const load_checkpoint& x) {
   auto res = loaded_checkpoint{};
   auto meta = db->load(
-      x.shard, [&](std::string_view bytes, uint64_t covers) -> result<void> {
-        res.chunks.push_back({std::string{bytes}, covers});
-        return {};
-      });
+    x.shard, [&](std::string_view bytes, uint64_t covers) -> result<void> {
+      res.chunks.push_back({std::string{bytes}, covers});
+      return {};
+    });
   if (!meta)
     return to_error(meta.error());
   if (*meta) {
@@ -34,17 +34,17 @@ caf::result<loaded_checkpoint> checkpointer_state::load(
 }
 
 caf::result<checkpoint_advice> checkpointer_state::weigh(
-    const weigh_checkpoint& x) {
+  const weigh_checkpoint& x) {
   auto size = db->size(x.shard);
   if (!size)
     return to_error(size.error());
   return checkpoint_advice{
-      !*size
-      || (*size)->delta_bytes > std::max((*size)->base_bytes, base_bytes_min)};
+    !*size
+    || (*size)->delta_bytes > std::max((*size)->base_bytes, base_bytes_min)};
 }
 
 caf::result<checkpoint_stored> checkpointer_state::begin(
-    const begin_checkpoint& x) {
+  const begin_checkpoint& x) {
   if (auto done = db->begin(x.shard, x.full); !done)
     return to_error(done.error());
   return checkpoint_stored{};
@@ -57,7 +57,7 @@ caf::result<checkpoint_stored> checkpointer_state::put(const put_chunk& x) {
 }
 
 caf::result<checkpoint_stored> checkpointer_state::finish(
-    const finish_checkpoint& x) {
+  const finish_checkpoint& x) {
   auto& end = x.meta.end;
   auto done = db->finish(x.shard, {x.meta.from_index, end.index, end.epoch,
                                    end.chain, x.meta.bytes});
@@ -81,31 +81,31 @@ caf::result<bool> checkpointer_state::remove(const remove_shard& x) {
 }
 
 checkpoint_actor::behavior_type checkpointer(
-    checkpoint_actor::stateful_pointer<checkpointer_state> self,
-    std::shared_ptr<state_store> db) {
+  checkpoint_actor::stateful_pointer<checkpointer_state> self,
+  std::shared_ptr<state_store> db) {
   self->state.db = std::move(db);
   return {
-      [self](const load_checkpoint& x) {
-        return self->state.load(x);
-      },
-      [self](const weigh_checkpoint& x) {
-        return self->state.weigh(x);
-      },
-      [self](const begin_checkpoint& x) {
-        return self->state.begin(x);
-      },
-      [self](const put_chunk& x) {
-        return self->state.put(x);
-      },
-      [self](const finish_checkpoint& x) {
-        return self->state.finish(x);
-      },
-      [self](const abort_checkpoint& x) {
-        self->state.abort(x);
-      },
-      [self](const remove_shard& x) {
-        return self->state.remove(x);
-      },
+    [self](const load_checkpoint& x) {
+      return self->state.load(x);
+    },
+    [self](const weigh_checkpoint& x) {
+      return self->state.weigh(x);
+    },
+    [self](const begin_checkpoint& x) {
+      return self->state.begin(x);
+    },
+    [self](const put_chunk& x) {
+      return self->state.put(x);
+    },
+    [self](const finish_checkpoint& x) {
+      return self->state.finish(x);
+    },
+    [self](const abort_checkpoint& x) {
+      self->state.abort(x);
+    },
+    [self](const remove_shard& x) {
+      return self->state.remove(x);
+    },
   };
 }
 

@@ -26,7 +26,7 @@ public:
 
 /// To be spawned detached, since it waits for the disk.
 checkpoint_actor::behavior_type checkpointer(
-    checkpoint_actor::stateful_pointer<checkpointer_state> self,
-    std::shared_ptr<state_store> db);
+  checkpoint_actor::stateful_pointer<checkpointer_state> self,
+  std::shared_ptr<state_store> db);
 
 } // namespace weir

@@ -11,7 +11,7 @@ namespace weir {
 inline time_ms wall_clock() {
   using namespace std::chrono;
   return duration_cast<milliseconds>(system_clock::now().time_since_epoch())
-      .count();
+    .count();
 }
 
 } // namespace weir

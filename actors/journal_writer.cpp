@@ -104,37 +104,37 @@ caf::result<bool> journal_writer_state::remove(const remove_shard& x) {
 caf::result<bool> journal_writer_state::change(const set_durability& x) {
   commit();
   if (auto done = db->set_durability(
-          x.survives_power_cut ? durability::power : durability::process);
+        x.survives_power_cut ? durability::power : durability::process);
       !done)
     return to_error(done.error());
   return true;
 }
 
 journal_actor::behavior_type journal_writer(
-    journal_actor::stateful_pointer<journal_writer_state> self,
-    std::shared_ptr<journal> db) {
+  journal_actor::stateful_pointer<journal_writer_state> self,
+  std::shared_ptr<journal> db) {
   auto& state = self->state;
   state.self = self;
   state.db = std::move(db);
   return {
-      [self](const store_entry& x) {
-        self->state.append(x, self->current_sender());
-      },
-      [self](const commit_now&) {
-        self->state.commit();
-      },
-      [self](const read_log& x) {
-        return self->state.read(x);
-      },
-      [self](const truncate_log& x) {
-        self->state.truncate(x);
-      },
-      [self](const remove_shard& x) {
-        return self->state.remove(x);
-      },
-      [self](const set_durability& x) {
-        return self->state.change(x);
-      },
+    [self](const store_entry& x) {
+      self->state.append(x, self->current_sender());
+    },
+    [self](const commit_now&) {
+      self->state.commit();
+    },
+    [self](const read_log& x) {
+      return self->state.read(x);
+    },
+    [self](const truncate_log& x) {
+      self->state.truncate(x);
+    },
+    [self](const remove_shard& x) {
+      return self->state.remove(x);
+    },
+    [self](const set_durability& x) {
+      return self->state.change(x);
+    },
   };
 }
 

@@ -41,7 +41,7 @@ private:
 
 /// To be spawned detached, since it waits for the disk.
 journal_actor::behavior_type journal_writer(
-    journal_actor::stateful_pointer<journal_writer_state> self,
-    std::shared_ptr<journal> db);
+  journal_actor::stateful_pointer<journal_writer_state> self,
+  std::shared_ptr<journal> db);
 
 } // namespace weir

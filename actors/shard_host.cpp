@@ -22,8 +22,7 @@ constexpr size_t sweep_entities = 20'000;
 } // namespace
 
 void shard_host_state::init(
-    shard_actor::stateful_pointer<shard_host_state> self,
-    shard_context context) {
+  shard_actor::stateful_pointer<shard_host_state> self, shard_context context) {
   self_ = self;
   context_ = std::move(context);
   recover();
@@ -35,41 +34,41 @@ void shard_host_state::init(
 void shard_host_state::recover() {
   core_ = std::make_unique<shard>(context_.shard, context_.shards);
   self_
-      ->request(context_.checkpoints, disk_timeout,
-                load_checkpoint{context_.shard})
-      .then(
-          [this](const loaded_checkpoint& x) {
-            auto res = result<void>{};
-            if (x.found)
-              res = core_->load_meta(x.meta);
-            for (auto& chunk : x.chunks)
-              if (res)
-                res = core_->load_chunk(chunk.bytes, chunk.covers);
-            if (!res)
-              return fail_for_good(std::move(res.error()));
-            replay(core_->replay_start());
-          },
-          [this](caf::error& err) {
-            fail_for_good(to_failure(err, "the checkpoint store"));
-          });
+    ->request(context_.checkpoints, disk_timeout,
+              load_checkpoint{context_.shard})
+    .then(
+      [this](const loaded_checkpoint& x) {
+        auto res = result<void>{};
+        if (x.found)
+          res = core_->load_meta(x.meta);
+        for (auto& chunk : x.chunks)
+          if (res)
+            res = core_->load_chunk(chunk.bytes, chunk.covers);
+        if (!res)
+          return fail_for_good(std::move(res.error()));
+        replay(core_->replay_start());
+      },
+      [this](caf::error& err) {
+        fail_for_good(to_failure(err, "the checkpoint store"));
+      });
 }
 
 void shard_host_state::replay(log_position from) {
   self_->request(context_.journal, disk_timeout, read_log{context_.shard, from})
-      .then(
-          [this](const log_part& x) {
-            for (auto& entry : x.entries)
-              if (auto res = core_->replay(*entry); !res)
-                return fail_for_good(std::move(res.error()));
-            if (!x.entries.empty())
-              return replay(core_->applied());
-            if (auto res = core_->finish_recovery(); !res)
-              return fail_for_good(std::move(res.error()));
-            take_lead();
-          },
-          [this](caf::error& err) {
-            fail_for_good(to_failure(err, "the journal"));
-          });
+    .then(
+      [this](const log_part& x) {
+        for (auto& entry : x.entries)
+          if (auto res = core_->replay(*entry); !res)
+            return fail_for_good(std::move(res.error()));
+        if (!x.entries.empty())
+          return replay(core_->applied());
+        if (auto res = core_->finish_recovery(); !res)
+          return fail_for_good(std::move(res.error()));
+        take_lead();
+      },
+      [this](caf::error& err) {
+        fail_for_good(to_failure(err, "the journal"));
+      });
 }
 
 void shard_host_state::take_lead() {
@@ -111,17 +110,17 @@ std::string shard_host_state::not_serving() const {
       break;
   }
   return core_->serving()
-             ? std::string{}
-             : fmt::format("shard {} on node {} is about to lead{}",
-                           context_.shard, context_.node_name,
-                           trouble_.empty() ? "" : ": " + trouble_);
+           ? std::string{}
+           : fmt::format("shard {} on node {} is about to lead{}",
+                         context_.shard, context_.node_name,
+                         trouble_.empty() ? "" : ": " + trouble_);
 }
 
 void shard_host_state::refuse(const caf::strong_actor_ptr& to, append_ack ack,
                               ec code, std::string text) const {
   ack.code = code;
   ack.text = std::move(text);
-  self_->send(caf::actor_cast<caf::actor>(to), std::move(ack));
+  self_->send(caf::actor_cast<producer_actor>(to), std::move(ack));
 }
 
 void shard_host_state::append(const local_block& x) {
@@ -189,21 +188,20 @@ void shard_host_state::committed(uint64_t index) {
 }
 
 void shard_host_state::acknowledge(producer_id producer) {
-  auto caller = callers_.find(producer);
+  auto i = callers_.find(producer);
   auto known = core_->producers().find(producer);
-  if (caller == callers_.end() || known == nullptr)
+  if (i == callers_.end() || known == nullptr)
     return;
   auto ack = append_ack{};
   ack.shard = context_.shard;
   ack.epoch = context_.epoch;
-  ack.attempt = caller->second.attempt;
+  ack.attempt = i->second.attempt;
   ack.producer = producer;
   ack.session = known->session;
   ack.position = known->last;
   ack.counts = known->counts;
   ack.copies = 1;
-  self_->send(caf::actor_cast<caf::actor>(caller->second.actor),
-              std::move(ack));
+  self_->send(caf::actor_cast<producer_actor>(i->second.actor), std::move(ack));
 }
 
 void shard_host_state::refused(const store_refused& x) {
@@ -218,11 +216,11 @@ void shard_host_state::refused(const store_refused& x) {
   auto ack = append_ack{};
   ack.shard = context_.shard;
   ack.epoch = context_.epoch;
-  for (auto& [producer, caller] : callers_) {
+  for (auto& [producer, waiting] : callers_) {
     ack.producer = producer;
-    ack.session = caller.session;
-    ack.attempt = caller.attempt;
-    refuse(caller.actor, ack, x.why.code,
+    ack.session = waiting.session;
+    ack.attempt = waiting.attempt;
+    refuse(waiting.actor, ack, x.why.code,
            fmt::format("node {}: {}", context_.node_name, x.why.text));
   }
 }
@@ -262,7 +260,7 @@ average_answers shard_host_state::average(const average_batch& x) const {
     answer.resolution = found.resolution;
     if (found.known_entity && !found.known_metric)
       answer.metrics
-          = core_->table().metrics_of(request.entity, hash, cluster_clock_);
+        = core_->table().metrics_of(request.entity, hash, cluster_clock_);
     if (found.overflow) {
       answer.code = ec::overflow;
       answer.text = fmt::format("the sum of {} in this window is beyond the "
@@ -338,24 +336,24 @@ void shard_host_state::checkpoint() {
     end_checkpoint(0);
   };
   self_
-      ->request(context_.checkpoints, disk_timeout,
-                weigh_checkpoint{context_.shard})
-      .then(
-          [this, failed](const checkpoint_advice& x) {
-            auto full = core_->begin_checkpoint(x.full);
-            self_
-                ->request(context_.checkpoints, disk_timeout,
-                          begin_checkpoint{context_.shard, full})
-                .then(
-                    [this](const checkpoint_stored&) {
-                      next_chunk();
-                    },
-                    [this, failed](caf::error& err) {
-                      core_->table().abort_checkpoint();
-                      failed(err);
-                    });
-          },
-          failed);
+    ->request(context_.checkpoints, disk_timeout,
+              weigh_checkpoint{context_.shard})
+    .then(
+      [this, failed](const checkpoint_advice& x) {
+        auto full = core_->begin_checkpoint(x.full);
+        self_
+          ->request(context_.checkpoints, disk_timeout,
+                    begin_checkpoint{context_.shard, full})
+          .then(
+            [this](const checkpoint_stored&) {
+              next_chunk();
+            },
+            [this, failed](caf::error& err) {
+              core_->table().abort_checkpoint();
+              failed(err);
+            });
+      },
+      failed);
 }
 
 void shard_host_state::next_chunk() {
@@ -370,23 +368,23 @@ void shard_host_state::next_chunk() {
   if (core_->table().next_chunk(context_.checkpoint_chunk_entities,
                                 chunk.chunk.bytes)) {
     self_->request(context_.checkpoints, disk_timeout, std::move(chunk))
-        .then(
-            [this](const checkpoint_stored&) {
-              next_chunk();
-            },
-            failed);
+      .then(
+        [this](const checkpoint_stored&) {
+          next_chunk();
+        },
+        failed);
     return;
   }
   auto meta = core_->checkpoint_meta();
   auto upto = meta.from_index;
   self_
-      ->request(context_.checkpoints, disk_timeout,
-                finish_checkpoint{context_.shard, std::move(meta)})
-      .then(
-          [this, upto](const checkpoint_stored&) {
-            end_checkpoint(upto);
-          },
-          failed);
+    ->request(context_.checkpoints, disk_timeout,
+              finish_checkpoint{context_.shard, std::move(meta)})
+    .then(
+      [this, upto](const checkpoint_stored&) {
+        end_checkpoint(upto);
+      },
+      failed);
 }
 
 void shard_host_state::end_checkpoint(uint64_t upto) {
@@ -397,37 +395,36 @@ void shard_host_state::end_checkpoint(uint64_t upto) {
 }
 
 shard_actor::behavior_type shard_host(
-    shard_actor::stateful_pointer<shard_host_state> self,
-    shard_context context) {
+  shard_actor::stateful_pointer<shard_host_state> self, shard_context context) {
   self->state.init(self, std::move(context));
   return {
-      [self](const local_block& x) {
-        self->state.append(x);
-      },
-      [self](const open_session& x) {
-        self->state.open(x, self->current_sender());
-      },
-      [self](const average_batch& x) {
-        return self->state.average(x);
-      },
-      [self](const lead_shard& x) {
-        self->state.lead(x.epoch);
-      },
-      [self](const shard_tick& x) {
-        self->state.tick(x);
-      },
-      [self](const release_shard& x) {
-        return self->state.release(x);
-      },
-      [self](const checkpoint_shard&) {
-        self->state.checkpoint();
-      },
-      [self](const stored& x) {
-        self->state.committed(x.index);
-      },
-      [self](const store_refused& x) {
-        self->state.refused(x);
-      },
+    [self](const local_block& x) {
+      self->state.append(x);
+    },
+    [self](const open_session& x) {
+      self->state.open(x, self->current_sender());
+    },
+    [self](const average_batch& x) {
+      return self->state.average(x);
+    },
+    [self](const lead_shard& x) {
+      self->state.lead(x.epoch);
+    },
+    [self](const shard_tick& x) {
+      self->state.tick(x);
+    },
+    [self](const release_shard& x) {
+      return self->state.release(x);
+    },
+    [self](const checkpoint_shard&) {
+      self->state.checkpoint();
+    },
+    [self](const stored& x) {
+      self->state.committed(x.index);
+    },
+    [self](const store_refused& x) {
+      self->state.refused(x);
+    },
   };
 }
 

@@ -17,7 +17,7 @@ struct shard_context {
   uint32_t shards = 0;
   uint64_t epoch = 0;
   std::string node_name;
-  node_actor node;
+  local_node_actor node;
   journal_actor journal;
   checkpoint_actor checkpoints;
   std::shared_ptr<const shard_settings> settings;
@@ -78,7 +78,6 @@ private:
 };
 
 shard_actor::behavior_type shard_host(
-    shard_actor::stateful_pointer<shard_host_state> self,
-    shard_context context);
+  shard_actor::stateful_pointer<shard_host_state> self, shard_context context);
 
 } // namespace weir

@@ -18,7 +18,7 @@ constexpr size_t initial_slots = 1024;
 result<void> bad(const char* what) {
   return fail(ec::malformed,
               std::string{"a block does not decode: "} + what
-                  + "; the sender or the storage under it is at fault");
+                + "; the sender or the storage under it is at fault");
 }
 
 } // namespace
@@ -91,14 +91,14 @@ uint32_t block_builder::shape_ref(const field* fields, size_t n) {
   auto key = std::string{};
   auto first = shape_fields_.size();
   for (auto i = size_t{0}; i < n; ++i) {
-    auto field = shape_field{metric_ref(fields[i].metric),
-                             fields[i].value.is_double()};
+    auto field
+      = shape_field{metric_ref(fields[i].metric), fields[i].value.is_double()};
     byte_writer{key}.varint(uint64_t{field.metric} << 1
                             | (field.is_double ? 1 : 0));
     shape_fields_.push_back(field);
   }
   auto [pos, added]
-      = shape_index_.emplace(key, static_cast<uint32_t>(shapes_.size()));
+    = shape_index_.emplace(key, static_cast<uint32_t>(shapes_.size()));
   if (added)
     shapes_.push_back({first, n});
   else

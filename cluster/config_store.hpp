@@ -74,7 +74,7 @@ public:
   /// @pre `config.shard == shard` and `config.epoch > expected`.
   virtual result<bool> compare_and_set(uint32_t shard, uint64_t expected,
                                        const shard_config& config)
-      = 0;
+    = 0;
 };
 
 } // namespace weir

@@ -9,7 +9,7 @@
 namespace weir {
 
 directory::directory(config_store& store, uint32_t shards)
-    : store_(store), shards_(shards) {
+  : store_(store), shards_(shards) {
   for (auto i = uint32_t{0}; i < shards; ++i)
     shards_[i].config.shard = i;
 }
@@ -74,6 +74,21 @@ void directory::leave(const std::string& node) {
     if (shard.config.primary == node || shard.moving_to == node)
       shard.moving_to.clear();
   }
+}
+
+void directory::seen(const std::string& node, time_ms now) {
+  if (auto i = nodes_.find(node); i != nodes_.end()) {
+    i->second.up = true;
+    i->second.last_seen = now;
+  }
+}
+
+std::vector<std::string> directory::silent(time_ms limit) const {
+  auto res = std::vector<std::string>{};
+  for (auto& [id, x] : nodes_)
+    if (x.up && x.last_seen < limit)
+      res.push_back(id);
+  return res;
 }
 
 void directory::report(const std::string& node,

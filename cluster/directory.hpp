@@ -76,6 +76,12 @@ public:
 
   void leave(const std::string& node);
 
+  /// `node` was heard of; it is up, if it wasn't.
+  void seen(const std::string& node, time_ms now);
+
+  /// Nodes that count as up but were last heard of before `limit`.
+  std::vector<std::string> silent(time_ms limit) const;
+
   /// All that `node` serves, by shard. What is missing it doesn't serve.
   void report(const std::string& node,
               const std::map<uint32_t, shard_news>& news);

@@ -27,17 +27,19 @@ bool outbox::has_unsent(uint32_t shard) const {
   return shards_[shard].sent < shards_[shard].blocks.size();
 }
 
-void outbox::acknowledge(uint32_t shard, uint64_t position) {
+size_t outbox::acknowledge(uint32_t shard, uint64_t position) {
   auto& lane = shards_[shard];
+  auto freed = size_t{0};
   while (!lane.blocks.empty() && lane.blocks.front().position <= position) {
-    auto size = lane.blocks.front().bytes->size();
-    lane.bytes -= size;
-    bytes_ -= size;
+    freed += lane.blocks.front().bytes->size();
     --blocks_;
     if (lane.sent > 0)
       --lane.sent;
     lane.blocks.pop_front();
   }
+  lane.bytes -= freed;
+  bytes_ -= freed;
+  return freed;
 }
 
 bool outbox::restart(uint32_t shard, uint32_t attempt) {

@@ -44,7 +44,8 @@ public:
   bool has_unsent(uint32_t shard) const;
 
   /// Everything of `shard` up to `position` is in its log for good.
-  void acknowledge(uint32_t shard, uint64_t position);
+  /// @returns bytes that are free now
+  size_t acknowledge(uint32_t shard, uint64_t position);
 
   /// Begins a new attempt with all that is not acknowledged, unless `attempt`
   /// is not the present one.

@@ -50,7 +50,7 @@ bool shard_settings::decode(std::string_view bytes) {
 }
 
 shard::shard(uint32_t id, uint32_t shards)
-    : id_(id), shards_(shards), table_(shard_settings{}.sliding) {
+  : id_(id), shards_(shards), table_(shard_settings{}.sliding) {
   // nop
 }
 
@@ -174,9 +174,9 @@ offer shard::admit_block(std::string_view bytes,
   if (!header)
     return {header.error().code, nullptr, header.error().text};
   if (header->shard != id_)
-    return {ec::malformed, nullptr,
-            fmt::format("a block of shard {} came to shard {}", header->shard,
-                        id_)};
+    return {
+      ec::malformed, nullptr,
+      fmt::format("a block of shard {} came to shard {}", header->shard, id_)};
   switch (tail_producers_.check(header->producer, header->session,
                                 header->after, header->position,
                                 tail_settings_.producers_max)) {
@@ -206,8 +206,8 @@ offer shard::admit_block(std::string_view bytes,
   auto block = spare_block();
   if (auto res = decode_block(bytes, shards_, *block); !res)
     return {res.error().code, nullptr, res.error().text};
-  auto verdict = decide(block->batch.readings, tail_clock_,
-                        tail_settings_.verdicts, now);
+  auto verdict
+    = decide(block->batch.readings, tail_clock_, tail_settings_.verdicts, now);
   auto entry = next_entry(entry_kind::block);
   entry->producer = header->producer;
   entry->session = header->session;
@@ -342,10 +342,9 @@ void shard::apply(const log_entry& entry, const decoded_block* block,
         clock_ = verdict.clock;
         ledger_ += counts;
         applied_producers_
-            .enter(entry.producer, entry.session, entry.position,
-                   verdict.decided)
-            .counts
-            += counts;
+          .enter(entry.producer, entry.session, entry.position, verdict.decided)
+          .counts
+          += counts;
         has_data_ = true;
       }
       break;
@@ -397,9 +396,8 @@ sliding_answer shard::average(std::string_view entity, uint64_t hash,
                               std::optional<time_ms> at, time_ms width,
                               time_ms cluster_clock, time_ms now,
                               time_ms& resolved_at) const {
-  auto present = settings_.verdicts.wall_clock
-                     ? now
-                     : std::max(clock(now), cluster_clock);
+  auto present
+    = settings_.verdicts.wall_clock ? now : std::max(clock(now), cluster_clock);
   resolved_at = at.value_or(present);
   return table_.average(entity, hash, metric, resolved_at, width, present);
 }

@@ -15,90 +15,128 @@ namespace weir {
 
 /// What every published actor answers, whatever else it does.
 using door_actor = caf::typed_actor<
-    // Compares versions and cluster ids; an error refuses by name.
-    caf::replies_to<hello>::with<welcome>>;
+  // Compares versions and cluster ids; an error refuses by name.
+  caf::replies_to<hello>::with<welcome>>;
 
 /// The COORDINATOR: knows the members, gives out shards, keeps the settings and
 /// the producers' sessions. Not on the data path.
 using coordinator_actor = door_actor::extend<
-    // Takes a node in, or back, and assigns shards to the sender.
-    caf::replies_to<join_node>::with<joined>,
-    // A node is alive, and how its shards are; answered by a heartbeat_ack.
-    caf::reacts_to<heartbeat>,
-    // A node has let go of a shard, or would not.
-    caf::reacts_to<shard_released>,
-    // A producer's run begins.
-    caf::replies_to<open_producer>::with<producer_opened>,
-    // How far a run has come. Persisted before it is answered.
-    caf::replies_to<report_session>::with<session_reported>,
-    // Where every shard is served.
-    caf::replies_to<get_routes>::with<routes>,
-    // All there is to know.
-    caf::replies_to<get_status>::with<cluster_status>,
-    // Settings: read and change.
-    caf::replies_to<get_settings>::with<settings_text>,
-    caf::replies_to<change_settings>::with<settings_text>>;
+  // Takes a node in, or back, and assigns shards to the sender.
+  caf::replies_to<join_node>::with<joined>,
+  // A node is alive, and how its shards are; answered by a heartbeat_ack.
+  caf::reacts_to<heartbeat>,
+  // A node has let go of a shard, or would not.
+  caf::reacts_to<shard_released>,
+  // A producer's run begins.
+  caf::replies_to<open_producer>::with<producer_opened>,
+  // How far a run has come. Persisted before it is answered.
+  caf::replies_to<report_session>::with<session_reported>,
+  // Where every shard is served.
+  caf::replies_to<get_routes>::with<routes>,
+  // All there is to know.
+  caf::replies_to<get_status>::with<cluster_status>,
+  // Settings: read and change.
+  caf::replies_to<get_settings>::with<settings_text>,
+  caf::replies_to<change_settings>::with<settings_text>>;
+
+/// The same, as its own process sees it.
+using local_coordinator_actor = coordinator_actor::extend<
+  // From itself, later.
+  caf::reacts_to<timer>>;
 
 /// The NODE: owns a data directory and the shards that the coordinator gives
 /// it; passes blocks and queries on to them.
 using node_actor = door_actor::extend<
-    // Blocks from a producer. Each is answered with an append_ack to the
-    // sender.
-    caf::reacts_to<append_frame>,
-    // Likewise.
-    caf::reacts_to<open_session>,
-    // Sliding averages, answered in the order of the requests.
-    caf::replies_to<average_batch>::with<average_answers>,
-    // From the coordinator.
-    caf::reacts_to<assign_shards>, caf::reacts_to<release_shard>,
-    caf::reacts_to<settings_text>, caf::reacts_to<heartbeat_ack>,
-    // From a shard: how it is, and that its log may be cut.
-    caf::reacts_to<shard_report>, caf::reacts_to<shard_checkpointed>>;
+  // Blocks from a producer. Each is answered with an append_ack to the
+  // sender.
+  caf::reacts_to<append_frame>,
+  // Likewise.
+  caf::reacts_to<open_session>,
+  // Sliding averages, answered in the order of the requests.
+  caf::replies_to<average_batch>::with<average_answers>,
+  // From the coordinator.
+  caf::reacts_to<assign_shards>, caf::reacts_to<release_shard>,
+  caf::reacts_to<settings_text>, caf::reacts_to<heartbeat_ack>>;
+
+/// The same, as its own process sees it.
+using local_node_actor = node_actor::extend<
+  // From a shard: how it is, and that its checkpoint is done.
+  caf::reacts_to<shard_report>, caf::reacts_to<shard_checkpointed>,
+  // From itself, later.
+  caf::reacts_to<timer>>;
 
 /// The SHARD: one shard's log and windows at this node.
 using shard_actor = caf::typed_actor<
-    // A block or a session from a producer.
-    caf::reacts_to<local_block>, caf::reacts_to<open_session>,
-    // Sliding averages.
-    caf::replies_to<average_batch>::with<average_answers>,
-    // Becomes the primary of a greater epoch.
-    caf::reacts_to<lead_shard>,
-    // Is idle work due?
-    caf::reacts_to<shard_tick>,
-    caf::replies_to<report_shard>::with<shard_report>,
-    // Lets go if it holds nothing: true, and it is gone.
-    caf::replies_to<release_shard>::with<bool>,
-    // Writes a checkpoint.
-    caf::reacts_to<checkpoint_shard>,
-    // From the journal.
-    caf::reacts_to<stored>, caf::reacts_to<store_refused>>;
+  // A block or a session from a producer.
+  caf::reacts_to<local_block>, caf::reacts_to<open_session>,
+  // Sliding averages.
+  caf::replies_to<average_batch>::with<average_answers>,
+  // Becomes the primary of a greater epoch.
+  caf::reacts_to<lead_shard>,
+  // Does what is due, and sends the node a shard_report.
+  caf::reacts_to<shard_tick>,
+  // Lets go if it holds nothing: true, and it is gone.
+  caf::replies_to<release_shard>::with<bool>,
+  // Writes a checkpoint.
+  caf::reacts_to<checkpoint_shard>,
+  // From the journal.
+  caf::reacts_to<stored>, caf::reacts_to<store_refused>>;
 
 /// The JOURNAL: owns journal.db, on a thread of its own. Everything queued when
 /// it looks is one transaction.
 using journal_actor = caf::typed_actor<
-    // Makes it durable, then tells the sender.
-    caf::reacts_to<store_entry>, caf::reacts_to<commit_now>,
-    // Reads a shard's log, a batch at a time.
-    caf::replies_to<read_log>::with<log_part>,
-    // Deletes what a checkpoint covers.
-    caf::reacts_to<truncate_log>,
-    // Deletes a shard's whole log.
-    caf::replies_to<remove_shard>::with<bool>,
-    // Changes what commits survive.
-    caf::replies_to<set_durability>::with<bool>>;
+  // Makes it durable, then tells the sender.
+  caf::reacts_to<store_entry>, caf::reacts_to<commit_now>,
+  // Reads a shard's log, a batch at a time.
+  caf::replies_to<read_log>::with<log_part>,
+  // Deletes what a checkpoint covers.
+  caf::reacts_to<truncate_log>,
+  // Deletes a shard's whole log.
+  caf::replies_to<remove_shard>::with<bool>,
+  // Changes what commits survive.
+  caf::replies_to<set_durability>::with<bool>>;
 
 /// The CHECKPOINTS: own state.db, on a thread of their own.
 using checkpoint_actor = caf::typed_actor<
-    // What a shard recovers from.
-    caf::replies_to<load_checkpoint>::with<loaded_checkpoint>,
-    // One checkpoint of a shard at a time: begin, chunks, finish. Finished
-    // means that it is on the disk itself.
-    caf::replies_to<weigh_checkpoint>::with<checkpoint_advice>,
-    caf::replies_to<begin_checkpoint>::with<checkpoint_stored>,
-    caf::replies_to<put_chunk>::with<checkpoint_stored>,
-    caf::replies_to<finish_checkpoint>::with<checkpoint_stored>,
-    caf::reacts_to<abort_checkpoint>,
-    // Deletes a shard's checkpoints.
-    caf::replies_to<remove_shard>::with<bool>>;
+  // What a shard recovers from.
+  caf::replies_to<load_checkpoint>::with<loaded_checkpoint>,
+  // One checkpoint of a shard at a time: begin, chunks, finish. Finished
+  // means that it is on the disk itself.
+  caf::replies_to<weigh_checkpoint>::with<checkpoint_advice>,
+  caf::replies_to<begin_checkpoint>::with<checkpoint_stored>,
+  caf::replies_to<put_chunk>::with<checkpoint_stored>,
+  caf::replies_to<finish_checkpoint>::with<checkpoint_stored>,
+  caf::reacts_to<abort_checkpoint>,
+  // Deletes a shard's checkpoints.
+  caf::replies_to<remove_shard>::with<bool>>;
+
+/// The DIALER: connects to other processes, on a thread of its own because a
+/// host that doesn't answer blocks the one who tries.
+using dialer_actor = caf::typed_actor<
+  // Connects and exchanges hello and welcome.
+  caf::replies_to<dial>::with<dialed>>;
+
+/// A PRODUCER, as a shard sees it.
+using producer_actor = caf::typed_actor<
+  // What became of its blocks.
+  caf::reacts_to<append_ack>>;
+
+/// The INGEST actor: sends a producer's blocks to whoever serves their shards,
+/// until they are acknowledged.
+using ingest_actor = caf::typed_actor<
+  // From the reader: blocks to send.
+  caf::reacts_to<outgoing_parcel>,
+  // From a shard, or from a node in its place.
+  caf::reacts_to<append_ack>,
+  // From itself, later.
+  caf::reacts_to<timer>>;
+
+/// The QUERY actor: sends questions to the shards that can answer them.
+using query_actor = caf::typed_actor<
+  // Any entities; answered in the order of the questions. Never fails as a
+  // whole: what could not be reached says so in its own answer.
+  caf::replies_to<ask_averages>::with<average_answers>,
+  // From itself, later.
+  caf::reacts_to<timer>>;
 
 } // namespace weir

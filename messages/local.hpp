@@ -1,11 +1,14 @@
 #pragma once
 
+#include "cluster/outbox.hpp"
 #include "cluster/shard.hpp"
+#include "messages/wire.hpp"
 #include "windows/failure.hpp"
 
 #include <caf/actor_control_block.hpp>
 #include <caf/allowed_unsafe_message_type.hpp>
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -150,6 +153,51 @@ struct shard_tick {
   std::shared_ptr<const shard_settings> settings;
   /// The cluster's window, ms.
   time_ms window = 0;
+};
+
+/// An actor's own alarm; it knows what for.
+struct timer {
+  uint8_t what = 0;
+};
+
+/// To the dialer.
+struct dial {
+  address to;
+  /// What we say of ourselves.
+  hello who;
+  std::chrono::milliseconds timeout = std::chrono::seconds{10};
+};
+
+struct dialed {
+  caf::strong_actor_ptr actor;
+  welcome who;
+};
+
+/// How far the reader has come in its input.
+struct input_mark {
+  /// Number of the last record read.
+  uint64_t record = 0;
+  /// Digest of all records up to it; only for named producers.
+  uint64_t digest = 0;
+  /// Among them: what can't be read, and what had been acknowledged before.
+  uint64_t malformed = 0;
+  uint64_t duplicate = 0;
+};
+
+/// Blocks from the reader to the ingest actor.
+struct outgoing_parcel {
+  std::vector<std::pair<uint32_t, outgoing_block>> blocks;
+  input_mark mark;
+  /// Every record up to this one is in some block that was handed over, or was
+  /// dropped.
+  uint64_t handed_over = 0;
+  /// The input has ended, or the reader gave up.
+  bool end = false;
+};
+
+/// To the query actor.
+struct ask_averages {
+  std::vector<average_request> requests;
 };
 
 } // namespace weir

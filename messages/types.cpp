@@ -22,9 +22,9 @@ void add_messages(caf::actor_system_config& cfg) {
   cfg.add_message_types<caf::id_block::weir_wire>();
   // Not add_error_category<ec>(): that overload does not compile in 0.17.6.
   cfg.add_error_category(
-      category, [](uint8_t, caf::atom_value, const caf::message& context) {
-        return sentence(context);
-      });
+    category, [](uint8_t, caf::atom_value, const caf::message& context) {
+      return sentence(context);
+    });
 }
 
 caf::error to_error(const failure& x) {

@@ -64,6 +64,11 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::lead_shard)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::shard_tick)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::set_durability)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::shard_report)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::timer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::dial)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::dialed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::outgoing_parcel)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::ask_averages)
 
 namespace weir {
 

@@ -176,8 +176,9 @@ struct producer_opened {
   uint64_t base = 0;
   /// Every record up to this number was acknowledged, at least.
   uint64_t prefix = 0;
-  /// Digest of the input's records `base` + 1 to `prefix`.
+  /// Digest of the input's records `base` + 1 to `digest_at`.
   uint64_t digest = 0;
+  uint64_t digest_at = 0;
 };
 
 /// What a session knows and no shard does. Counts are cumulative over the
@@ -187,7 +188,9 @@ struct report_session {
   uint64_t session = 0;
   uint64_t base = 0;
   uint64_t prefix = 0;
+  /// Of the records `base` + 1 to `digest_at`.
   uint64_t digest = 0;
+  uint64_t digest_at = 0;
   uint64_t malformed = 0;
   uint64_t duplicate = 0;
   bool ended = false;
@@ -433,9 +436,10 @@ WEIR_INSPECT(heartbeat, x.node, x.incarnation, x.shards, x.memory_bytes,
              x.journal_bytes, x.pending_bytes, x.settings_version, x.trouble)
 WEIR_INSPECT(heartbeat_ack, x.cluster_clock)
 WEIR_INSPECT(open_producer, x.name, x.resume)
-WEIR_INSPECT(producer_opened, x.producer, x.session, x.base, x.prefix, x.digest)
+WEIR_INSPECT(producer_opened, x.producer, x.session, x.base, x.prefix, x.digest,
+             x.digest_at)
 WEIR_INSPECT(report_session, x.producer, x.session, x.base, x.prefix, x.digest,
-             x.malformed, x.duplicate, x.ended)
+             x.digest_at, x.malformed, x.duplicate, x.ended)
 WEIR_INSPECT(session_reported, x.session)
 WEIR_INSPECT(block_message, x.shard, x.epoch, x.attempt, x.bytes)
 WEIR_INSPECT(append_frame, x.blocks)

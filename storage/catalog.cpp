@@ -62,12 +62,12 @@ CREATE TABLE producer (
   session INTEGER NOT NULL,
   base INTEGER NOT NULL,
   prefix INTEGER NOT NULL,
-  prefix_digest INTEGER NOT NULL,
-  input TEXT NOT NULL,
-  received INTEGER NOT NULL,
+  digest INTEGER NOT NULL,
+  digest_at INTEGER NOT NULL,
+  earlier_malformed INTEGER NOT NULL,
   malformed INTEGER NOT NULL,
   duplicate INTEGER NOT NULL,
-  refused INTEGER NOT NULL,
+  earlier_duplicate INTEGER NOT NULL,
   ended INTEGER NOT NULL,
   updated INTEGER NOT NULL,
   crc INTEGER NOT NULL
@@ -88,61 +88,64 @@ result<catalog> catalog::open(const std::string& path) {
 
 result<void> catalog::prepare() {
   return db_.prepare({
-      {put_cluster_,
-       "INSERT INTO cluster (one, id, created, format, crc)"
-       " VALUES (1, ?1, ?2, ?3, ?4)",
-       "write down the cluster"},
-      {get_cluster_, "SELECT id, created, format, crc FROM cluster",
-       "read the cluster"},
-      {put_setting_,
-       "INSERT INTO setting (version, name, value, crc)"
-       " VALUES (?1, ?2, ?3, ?4)",
-       "add a setting"},
-      {has_settings_, "SELECT 1 FROM setting WHERE version = ?1 LIMIT 1",
-       "look for settings"},
-      {get_settings_,
-       "SELECT version, name, value, crc FROM setting ORDER BY version, name",
-       "read the settings"},
-      {put_node_,
-       "REPLACE INTO node (id, disk, name, address, incarnation, last_seen,"
-       " state, crc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-       "write down a node"},
-      {remove_node_, "DELETE FROM node WHERE id = ?1", "remove a node"},
-      {get_nodes_,
-       "SELECT id, disk, name, address, incarnation, last_seen, state, crc"
-       " FROM node ORDER BY id",
-       "read the nodes"},
-      {put_known_,
-       "REPLACE INTO known_commit (shard, epoch, idx, chain, crc)"
-       " VALUES (?1, ?2, ?3, ?4, ?5)",
-       "write down a commit"},
-      {get_known_,
-       "SELECT shard, epoch, idx, chain, crc FROM known_commit ORDER BY shard",
-       "read the commits"},
-      {put_producer_,
-       "REPLACE INTO producer (id, name, session, base, prefix, prefix_digest,"
-       " input, received, malformed, duplicate, refused, ended, updated, crc)"
-       " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
-       "write down a producer"},
-      {remove_producer_, "DELETE FROM producer WHERE id = ?1",
-       "remove a producer"},
-      {get_producers_,
-       "SELECT id, name, session, base, prefix, prefix_digest, input, received,"
-       " malformed, duplicate, refused, ended, updated, crc"
-       " FROM producer ORDER BY id",
-       "read the producers"},
-      {get_shard_,
-       "SELECT shard, epoch, primary_node, members, eligible, min_copies, crc"
-       " FROM shard WHERE shard = ?1",
-       "read a shard's configuration"},
-      {get_shards_,
-       "SELECT shard, epoch, primary_node, members, eligible, min_copies, crc"
-       " FROM shard ORDER BY shard",
-       "read the shards' configurations"},
-      {put_shard_,
-       "REPLACE INTO shard (shard, epoch, primary_node, members, eligible,"
-       " min_copies, crc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-       "change a shard's configuration"},
+    {put_cluster_,
+     "INSERT INTO cluster (one, id, created, format, crc)"
+     " VALUES (1, ?1, ?2, ?3, ?4)",
+     "write down the cluster"},
+    {get_cluster_, "SELECT id, created, format, crc FROM cluster",
+     "read the cluster"},
+    {put_setting_,
+     "INSERT INTO setting (version, name, value, crc)"
+     " VALUES (?1, ?2, ?3, ?4)",
+     "add a setting"},
+    {has_settings_, "SELECT 1 FROM setting WHERE version = ?1 LIMIT 1",
+     "look for settings"},
+    {get_settings_,
+     "SELECT version, name, value, crc FROM setting ORDER BY version, name",
+     "read the settings"},
+    {put_node_,
+     "REPLACE INTO node (id, disk, name, address, incarnation, last_seen,"
+     " state, crc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+     "write down a node"},
+    {remove_node_, "DELETE FROM node WHERE id = ?1", "remove a node"},
+    {get_nodes_,
+     "SELECT id, disk, name, address, incarnation, last_seen, state, crc"
+     " FROM node ORDER BY id",
+     "read the nodes"},
+    {put_known_,
+     "REPLACE INTO known_commit (shard, epoch, idx, chain, crc)"
+     " VALUES (?1, ?2, ?3, ?4, ?5)",
+     "write down a commit"},
+    {get_known_,
+     "SELECT shard, epoch, idx, chain, crc FROM known_commit ORDER BY shard",
+     "read the commits"},
+    {put_producer_,
+     "REPLACE INTO producer (id, name, session, base, prefix, digest, "
+     "digest_at,"
+     " earlier_malformed, malformed, duplicate, earlier_duplicate, ended, "
+     "updated, crc)"
+     " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+     "write down a producer"},
+    {remove_producer_, "DELETE FROM producer WHERE id = ?1",
+     "remove a producer"},
+    {get_producers_,
+     "SELECT id, name, session, base, prefix, digest, digest_at, "
+     "earlier_malformed,"
+     " malformed, duplicate, earlier_duplicate, ended, updated, crc"
+     " FROM producer ORDER BY id",
+     "read the producers"},
+    {get_shard_,
+     "SELECT shard, epoch, primary_node, members, eligible, min_copies, crc"
+     " FROM shard WHERE shard = ?1",
+     "read a shard's configuration"},
+    {get_shards_,
+     "SELECT shard, epoch, primary_node, members, eligible, min_copies, crc"
+     " FROM shard ORDER BY shard",
+     "read the shards' configurations"},
+    {put_shard_,
+     "REPLACE INTO shard (shard, epoch, primary_node, members, eligible,"
+     " min_copies, crc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+     "change a shard's configuration"},
   });
 }
 
@@ -207,23 +210,21 @@ result<void> catalog::put_known(const std::vector<known_commit>& xs) {
   });
 }
 
-result<void> catalog::put_producers(const std::vector<producer_record>& xs) {
+result<void> catalog::put_producers(const std::vector<producer_record>& xs,
+                                    const std::vector<producer_id>& removed) {
   return db_.transact([&]() -> result<void> {
     for (auto& x : xs) {
-      auto done = put_producer_.run(key_of(x.id), x.name, x.session, x.base,
-                                    x.prefix, x.prefix_digest, x.input,
-                                    x.received, x.malformed, x.duplicate,
-                                    x.refused, x.ended, x.updated, crc_of(x));
+      auto done = put_producer_.run(
+        key_of(x.id), x.name, x.session, x.base, x.prefix, x.digest,
+        x.digest_at, x.earlier_malformed, x.malformed, x.duplicate,
+        x.earlier_duplicate, x.ended, x.updated, crc_of(x));
       if (!done)
         return done;
     }
+    for (auto& id : removed)
+      if (auto done = remove_producer_.run(key_of(id)); !done)
+        return done;
     return {};
-  });
-}
-
-result<void> catalog::remove_producer(const producer_id& id) {
-  return db_.transact([&] {
-    return remove_producer_.run(key_of(id));
   });
 }
 
@@ -239,8 +240,8 @@ result<bool> catalog::compare_and_set(uint32_t shard, uint64_t expected,
     if (!matches)
       return {};
     return put_shard_.run(
-        shard, config.epoch, config.primary, blob{encode(config.members)},
-        blob{encode(config.eligible)}, config.min_copies, crc_of(config));
+      shard, config.epoch, config.primary, blob{encode(config.members)},
+      blob{encode(config.eligible)}, config.min_copies, crc_of(config));
   });
   if (!done)
     return tl::unexpected(std::move(done.error()));

@@ -79,24 +79,26 @@ struct producer_record {
   uint64_t base = 0;
   /// Length, in records, of the acknowledged prefix of its input.
   uint64_t prefix = 0;
-  /// Hash of that prefix, so that another input is refused on a resume.
-  uint64_t prefix_digest = 0;
-  /// What the input is: path, size, inode; in the producer's own words.
-  std::string input;
-  uint64_t received = 0;
+  /// Digest of the input's first records, those numbered `base` + 1 to
+  /// `digest_at`, so that another input is refused on a resume.
+  uint64_t digest = 0;
+  uint64_t digest_at = 0;
+  /// Of the newest session; `earlier_*` of all before it.
   uint64_t malformed = 0;
   uint64_t duplicate = 0;
-  uint64_t refused = 0;
+  uint64_t earlier_malformed = 0;
+  uint64_t earlier_duplicate = 0;
   bool ended = false;
   int64_t updated = 0;
 
   friend bool operator==(const producer_record& x, const producer_record& y) {
     return x.id == y.id && x.name == y.name && x.session == y.session
-           && x.base == y.base && x.prefix == y.prefix
-           && x.prefix_digest == y.prefix_digest && x.input == y.input
-           && x.received == y.received && x.malformed == y.malformed
-           && x.duplicate == y.duplicate && x.refused == y.refused
-           && x.ended == y.ended && x.updated == y.updated;
+           && x.base == y.base && x.prefix == y.prefix && x.digest == y.digest
+           && x.digest_at == y.digest_at
+           && x.earlier_malformed == y.earlier_malformed
+           && x.malformed == y.malformed && x.duplicate == y.duplicate
+           && x.earlier_duplicate == y.earlier_duplicate && x.ended == y.ended
+           && x.updated == y.updated;
   }
 };
 
@@ -144,9 +146,8 @@ public:
   result<void> put_known(const std::vector<known_commit>& xs);
 
   /// Adds or replaces; one transaction for all.
-  result<void> put_producers(const std::vector<producer_record>& xs);
-
-  result<void> remove_producer(const producer_id& id);
+  result<void> put_producers(const std::vector<producer_record>& xs,
+                             const std::vector<producer_id>& removed = {});
 
   result<std::optional<shard_config>> get(uint32_t shard) override;
 

@@ -23,8 +23,8 @@ tl::unexpected<failure> damaged(const std::string& path, std::string_view what,
 producer_id producer_of(const std::string& key) {
   auto half = [&](size_t at) {
     return key.size() == 32
-               ? std::strtoull(key.substr(at, 16).c_str(), nullptr, 16)
-               : 0;
+             ? std::strtoull(key.substr(at, 16).c_str(), nullptr, 16)
+             : 0;
   };
   return {half(0), half(16)};
 }
@@ -57,7 +57,7 @@ std::optional<shard_config> shard_of(const row& x) {
   res.epoch = x.integer<uint64_t>(1);
   res.primary = x.bytes(2);
   auto fine
-      = decode(x.bytes(3), res.members) && decode(x.bytes(4), res.eligible);
+    = decode(x.bytes(3), res.members) && decode(x.bytes(4), res.eligible);
   res.min_copies = x.integer<uint32_t>(5);
   if (!fine || crc_of(res) != x.integer<uint64_t>(6))
     return std::nullopt;
@@ -69,21 +69,21 @@ std::optional<shard_config> shard_of(const row& x) {
 result<catalog_contents> catalog::load() {
   auto res = catalog_contents{};
   auto done = load_cluster(res)
-                  .and_then([&] {
-                    return load_settings(res);
-                  })
-                  .and_then([&] {
-                    return load_nodes(res);
-                  })
-                  .and_then([&] {
-                    return load_known(res);
-                  })
-                  .and_then([&] {
-                    return load_producers(res);
-                  })
-                  .and_then([&] {
-                    return get_all();
-                  });
+                .and_then([&] {
+                  return load_settings(res);
+                })
+                .and_then([&] {
+                  return load_nodes(res);
+                })
+                .and_then([&] {
+                  return load_known(res);
+                })
+                .and_then([&] {
+                  return load_producers(res);
+                })
+                .and_then([&] {
+                  return get_all();
+                });
   if (!done)
     return tl::unexpected(std::move(done.error()));
   res.shards = std::move(*done);
@@ -154,12 +154,12 @@ result<void> catalog::load_producers(catalog_contents& out) {
     self.session = x.integer<uint64_t>(2);
     self.base = x.integer<uint64_t>(3);
     self.prefix = x.integer<uint64_t>(4);
-    self.prefix_digest = x.integer<uint64_t>(5);
-    self.input = x.bytes(6);
-    self.received = x.integer<uint64_t>(7);
+    self.digest = x.integer<uint64_t>(5);
+    self.digest_at = x.integer<uint64_t>(6);
+    self.earlier_malformed = x.integer<uint64_t>(7);
     self.malformed = x.integer<uint64_t>(8);
     self.duplicate = x.integer<uint64_t>(9);
-    self.refused = x.integer<uint64_t>(10);
+    self.earlier_duplicate = x.integer<uint64_t>(10);
     self.ended = x.integer<uint8_t>(11) != 0;
     self.updated = x.integer<int64_t>(12);
     if (crc_of(self) != x.integer<uint64_t>(13))

@@ -49,8 +49,8 @@ inline uint64_t crc_of(const known_commit& x) {
 
 inline uint64_t crc_of(const producer_record& x) {
   return row_crc(x.id.high, x.id.low, x.name, x.session, x.base, x.prefix,
-                 x.prefix_digest, x.input, x.received, x.malformed, x.duplicate,
-                 x.refused, x.ended, x.updated);
+                 x.digest, x.digest_at, x.earlier_malformed, x.malformed,
+                 x.duplicate, x.earlier_duplicate, x.ended, x.updated);
 }
 
 inline uint64_t crc_of(const shard_config& x) {

@@ -61,8 +61,8 @@ result<void> check_word(std::string_view what, std::string_view x) {
                             what, x.size(), name_bytes_max));
   if (std::any_of(x.begin(), x.end(), is_control))
     return fail(
-        ec::invalid_argument,
-        fmt::format("the {} holds a control character; choose another", what));
+      ec::invalid_argument,
+      fmt::format("the {} holds a control character; choose another", what));
   return {};
 }
 
@@ -85,7 +85,7 @@ result<file_handle> lock(const std::string& dir, const std::string& path) {
   auto pid = std::to_string(::getpid());
   if (::ftruncate(file.get(), 0) != 0
       || ::pwrite(file.get(), pid.data(), pid.size(), 0)
-             != static_cast<ssize_t>(pid.size()))
+           != static_cast<ssize_t>(pid.size()))
     return tl::unexpected(os_failure(path, "write", errno));
   return file;
 }
@@ -96,7 +96,7 @@ result<std::optional<std::string>> find_database(const std::string& dir) {
     ::closedir(x);
   };
   auto listing
-      = std::unique_ptr<DIR, decltype(close)>{::opendir(dir.c_str()), close};
+    = std::unique_ptr<DIR, decltype(close)>{::opendir(dir.c_str()), close};
   if (!listing)
     return tl::unexpected(os_failure(dir, "list", errno));
   while (auto* entry = ::readdir(listing.get())) {

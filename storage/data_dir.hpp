@@ -82,7 +82,7 @@ public:
 
 private:
   data_dir(std::string path, file_handle lock, identity who)
-      : path_(std::move(path)), lock_(std::move(lock)), who_(std::move(who)) {
+    : path_(std::move(path)), lock_(std::move(lock)), who_(std::move(who)) {
     // nop
   }
 

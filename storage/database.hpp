@@ -29,14 +29,17 @@ struct database {
   /// Between `begin` and `commit`.
   bool begun = false;
   int wal_frames = 0;
+  /// The WAL was found, not written, and is not copied yet.
+  bool copy_first = true;
 
   ~database();
 
-  /// The failure of a call that returned `code`.
-  failure describe(int code, const char* what) const;
+  /// The failure of a call that returned `code`. With an `os_error` of 0 SQLite
+  /// is asked for it.
+  failure describe(int code, const char* what, int os_error = 0) const;
 
   /// Likewise, and remembers it if nothing may be written any more.
-  failure report(int code, const char* what, bool writes);
+  failure report(int code, const char* what, bool writes, int os_error = 0);
 
   /// Runs constant SQL without parameters.
   result<void> execute(const char* sql, const char* what, bool writes);

@@ -30,19 +30,19 @@ CREATE UNIQUE INDEX entry_by_index ON entry (shard, idx);
 )"};
 
 constexpr auto insert_sql
-    = "INSERT INTO entry (shard, idx, epoch, kind, producer, session, after,"
-      " position, envelope, block, crc, chain)"
-      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+  = "INSERT INTO entry (shard, idx, epoch, kind, producer, session, after,"
+    " position, envelope, block, crc, chain)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 
 constexpr auto read_sql
-    = "SELECT idx, epoch, kind, producer, session, after, position, envelope,"
-      " block, crc, chain FROM entry WHERE shard = ?1 AND idx >= ?2"
-      " ORDER BY idx";
+  = "SELECT idx, epoch, kind, producer, session, after, position, envelope,"
+    " block, crc, chain FROM entry WHERE shard = ?1 AND idx >= ?2"
+    " ORDER BY idx";
 
 constexpr auto tail_sql
-    = "SELECT idx, epoch, kind, producer, session, after, position, envelope,"
-      " block, crc, chain FROM entry WHERE shard = ?1"
-      " ORDER BY idx DESC LIMIT 1";
+  = "SELECT idx, epoch, kind, producer, session, after, position, envelope,"
+    " block, crc, chain FROM entry WHERE shard = ?1"
+    " ORDER BY idx DESC LIMIT 1";
 
 /// `entry.block` is a view into the row. False if these are not an entry's
 /// types; what checksums do not see is checked here.
@@ -92,18 +92,17 @@ result<journal> journal::open(const std::string& path, durability level) {
 
 result<void> journal::prepare() {
   return db_.prepare({
-      {insert_, insert_sql, "append an entry"},
-      {read_, read_sql, "read entries"},
-      {tail_, tail_sql, "read a log's last entry"},
-      {first_, "SELECT idx FROM entry WHERE shard = ?1 ORDER BY idx LIMIT 1",
-       "read a log's first index"},
-      {shards_, "SELECT DISTINCT shard FROM entry ORDER BY shard",
-       "list shards"},
-      {truncate_, "DELETE FROM entry WHERE shard = ?1 AND idx <= ?2",
-       "truncate a log"},
-      {cut_, "DELETE FROM entry WHERE shard = ?1 AND idx > ?2",
-       "cut a log's end"},
-      {remove_, "DELETE FROM entry WHERE shard = ?1", "remove a shard"},
+    {insert_, insert_sql, "append an entry"},
+    {read_, read_sql, "read entries"},
+    {tail_, tail_sql, "read a log's last entry"},
+    {first_, "SELECT idx FROM entry WHERE shard = ?1 ORDER BY idx LIMIT 1",
+     "read a log's first index"},
+    {shards_, "SELECT DISTINCT shard FROM entry ORDER BY shard", "list shards"},
+    {truncate_, "DELETE FROM entry WHERE shard = ?1 AND idx <= ?2",
+     "truncate a log"},
+    {cut_, "DELETE FROM entry WHERE shard = ?1 AND idx > ?2",
+     "cut a log's end"},
+    {remove_, "DELETE FROM entry WHERE shard = ?1", "remove a shard"},
   });
 }
 
@@ -145,6 +144,11 @@ result<void> journal::check(const log_entry& x) {
   return {};
 }
 
+result<void> journal::set_durability(durability level) {
+  return db_.set_sync(level == durability::power ? sync_mode::full
+                                                 : sync_mode::normal);
+}
+
 result<void> journal::append(const log_entry& x) {
   if (auto fine = check(x); !fine)
     return fine;
@@ -153,11 +157,11 @@ result<void> journal::append(const log_entry& x) {
       return begun;
   auto producer = std::array<uint64_t, 2>{x.producer.high, x.producer.low};
   auto producer_bytes = std::string_view{
-      reinterpret_cast<const char*>(producer.data()), sizeof(producer)};
+    reinterpret_cast<const char*>(producer.data()), sizeof(producer)};
   auto added
-      = insert_.run(x.shard, x.index, x.epoch, static_cast<uint8_t>(x.kind),
-                    blob{producer_bytes}, x.session, x.after, x.position,
-                    blob{x.envelope}, blob{x.block}, x.crc, x.chain);
+    = insert_.run(x.shard, x.index, x.epoch, static_cast<uint8_t>(x.kind),
+                  blob{producer_bytes}, x.session, x.after, x.position,
+                  blob{x.envelope}, blob{x.block}, x.crc, x.chain);
   if (!added) {
     roll_back();
     return added;
@@ -196,9 +200,9 @@ result<void> journal::read(uint32_t shard, uint64_t from,
   auto check_and_pass = [&](const row& x) -> result<bool> {
     auto whole = intact(shard, x, entry);
     if (entry.index != expected)
-      return damaged(db_.path(), shard,
-                     fmt::format("entry {} is missing, {} follows", expected,
-                                 entry.index));
+      return damaged(
+        db_.path(), shard,
+        fmt::format("entry {} is missing, {} follows", expected, entry.index));
     if (!whole)
       return damaged(db_.path(), shard,
                      fmt::format("entry {} is not what was written (its "

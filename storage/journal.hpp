@@ -69,6 +69,10 @@ public:
   /// When it returns, all that was appended is durable. Without any, a no-op.
   result<void> commit();
 
+  /// What commits survive from now on.
+  /// @pre `!dirty()`.
+  result<void> set_durability(durability level);
+
   /// There are entries that `commit` has not seen.
   bool dirty() const {
     return pending_entries_ > 0;

@@ -112,7 +112,7 @@ result<std::shared_ptr<detail::database>> open_database(const std::string& path,
   res->path = path;
   auto code = sqlite3_open_v2(path.c_str(), &res->db,
                               flags | SQLITE_OPEN_READWRITE
-                                  | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+                                | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
                               nullptr);
   if (code != SQLITE_OK)
     return tl::unexpected(res->describe(code, "open"));
@@ -186,12 +186,17 @@ result<void> connection::configure(const file_format& format, sync_mode sync) {
   if (auto ok = check_version(format, path(), static_cast<uint32_t>(*version));
       !ok)
     return ok;
-  if (auto done = checkpoint(); !done)
+  // A full disk is no reason not to read; the first writer will try again.
+  if (auto done = checkpoint(); !done && done.error().code != ec::disk_full)
     return done;
   sqlite3_wal_hook(db_->db, count_frames, db_.get());
-  if (sync == sync_mode::normal)
-    return db_->execute("PRAGMA synchronous=NORMAL", "open", true);
-  return {};
+  return set_sync(sync);
+}
+
+result<void> connection::set_sync(sync_mode sync) {
+  return db_->execute(sync == sync_mode::normal ? "PRAGMA synchronous=NORMAL"
+                                                : "PRAGMA synchronous=FULL",
+                      "set the durability", true);
 }
 
 } // namespace weir

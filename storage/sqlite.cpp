@@ -78,17 +78,21 @@ detail::database::~database() {
   // second try that must not be.
   if (failed)
     sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
-  sqlite3_close(db);
+  [[maybe_unused]] auto code = sqlite3_close(db);
+  assert(code == SQLITE_OK);
 }
 
-failure detail::database::describe(int code, const char* what) const {
+failure detail::database::describe(int code, const char* what,
+                                   int os_error) const {
   auto ours = db != nullptr && sqlite3_extended_errcode(db) == code;
   auto text
-      = fmt::format("{}: cannot {}: {} (SQLite {}", path, what,
-                    ours ? sqlite3_errmsg(db) : sqlite3_errstr(code), code);
+    = fmt::format("{}: cannot {}: {} (SQLite {}", path, what,
+                  ours ? sqlite3_errmsg(db) : sqlite3_errstr(code), code);
   auto primary = code & 0xff;
-  auto asked_system = primary == SQLITE_IOERR || primary == SQLITE_CANTOPEN;
-  auto os_error = ours && asked_system ? sqlite3_system_errno(db) : 0;
+  if (primary != SQLITE_IOERR && primary != SQLITE_CANTOPEN)
+    os_error = 0;
+  else if (ours && os_error == 0)
+    os_error = sqlite3_system_errno(db);
   if (os_error != 0)
     text += fmt::format(", {}", std::strerror(os_error));
   text += ")";
@@ -97,8 +101,9 @@ failure detail::database::describe(int code, const char* what) const {
   return {ec_of(code, os_error), std::move(text)};
 }
 
-failure detail::database::report(int code, const char* what, bool writes) {
-  auto res = describe(code, what);
+failure detail::database::report(int code, const char* what, bool writes,
+                                 int os_error) {
+  auto res = describe(code, what, os_error);
   // Some errors, even of a SELECT, end a transaction silently: what was in it
   // is lost, and what follows would be a transaction each.
   auto lost = begun && sqlite3_get_autocommit(db) != 0;
@@ -109,9 +114,11 @@ failure detail::database::report(int code, const char* what, bool writes) {
 
 result<void> detail::database::execute(const char* sql, const char* what,
                                        bool writes) {
+  // SQLite does not keep the reason of a commit that fails.
+  errno = 0;
   if (auto code = sqlite3_exec(db, sql, nullptr, nullptr, nullptr);
       code != SQLITE_OK)
-    return tl::unexpected(report(code, what, writes));
+    return tl::unexpected(report(code, what, writes, errno));
   return {};
 }
 
@@ -151,15 +158,15 @@ std::string_view row::bytes(int column) const {
 
 statement::statement(std::shared_ptr<detail::database> db, sqlite3_stmt* stmt,
                      const char* what)
-    : db_(std::move(db)), stmt_(stmt), what_(what) {
+  : db_(std::move(db)), stmt_(stmt), what_(what) {
   // nop
 }
 
 statement::statement(statement&& x) noexcept
-    : db_(std::move(x.db_)),
-      stmt_(std::exchange(x.stmt_, nullptr)),
-      what_(x.what_),
-      bind_error_(x.bind_error_) {
+  : db_(std::move(x.db_)),
+    stmt_(std::exchange(x.stmt_, nullptr)),
+    what_(x.what_),
+    bind_error_(x.bind_error_) {
   // nop
 }
 
@@ -185,8 +192,8 @@ void statement::bind(int position, std::string_view text) {
 
 void statement::bind(int position, blob x) {
   auto data = x.bytes.data() != nullptr ? x.bytes.data() : "";
-  auto code = sqlite3_bind_blob64(stmt_, position, data, x.bytes.size(),
-                                  SQLITE_STATIC);
+  auto code
+    = sqlite3_bind_blob64(stmt_, position, data, x.bytes.size(), SQLITE_STATIC);
   if (bind_error_ == SQLITE_OK)
     bind_error_ = code;
 }
@@ -220,7 +227,7 @@ void statement::reset() {
 // -- connection ---------------------------------------------------------------
 
 connection::connection(std::shared_ptr<detail::database> db, bool created)
-    : db_(std::move(db)), created_(created) {
+  : db_(std::move(db)), created_(created) {
   // nop
 }
 
@@ -240,6 +247,9 @@ result<void> connection::begin() {
   if (db_->failed)
     return tl::unexpected(*db_->failed);
   assert(!db_->begun);
+  if (db_->copy_first)
+    if (auto copied = checkpoint(); !copied)
+      return copied;
   if (auto done = db_->execute("BEGIN IMMEDIATE", "begin", true); !done)
     return done;
   db_->begun = true;
@@ -287,7 +297,7 @@ result<void> connection::checkpoint() {
   auto copied = 0;
   constexpr auto what = "copy the WAL into the file";
   auto code = sqlite3_wal_checkpoint_v2(
-      db_->db, "main", SQLITE_CHECKPOINT_PASSIVE, &in_wal, &copied);
+    db_->db, "main", SQLITE_CHECKPOINT_PASSIVE, &in_wal, &copied);
   if (code != SQLITE_OK)
     return tl::unexpected(db_->report(code, what, true));
   if (copied != in_wal)
@@ -295,6 +305,7 @@ result<void> connection::checkpoint() {
                                       "by a reader; try again",
                                       path(), what, in_wal - copied, in_wal));
   db_->wal_frames = 0;
+  db_->copy_first = false;
   return {};
 }
 

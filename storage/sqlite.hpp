@@ -86,10 +86,10 @@ public:
   template <class... Ts>
   result<void> run(const Ts&... xs) {
     return each(
-        [](const row&) -> result<bool> {
-          return true;
-        },
-        xs...);
+      [](const row&) -> result<bool> {
+        return true;
+      },
+      xs...);
   }
 
   /// Calls `on_row(const row&) -> result<bool>` for each row until it returns
@@ -154,8 +154,9 @@ private:
 class connection {
 public:
   /// Opens or creates `path`. A new file appears whole, under its name, or not
-  /// at all. What a WAL holds is copied into the file first, so that what is
-  /// read later is on the disk, even if an earlier process failed to sync it.
+  /// at all. What a WAL holds is copied into the file first, so that it is on
+  /// the disk even if an earlier process failed to sync it; where the disk is
+  /// too full for that, everything can be read, but writing waits for room.
   ///
   /// Errors: `damaged` if the file is another's, empty, cut, or only its WAL is
   /// left, and then it is not touched; `version_mismatch` if it is of a later
@@ -207,6 +208,9 @@ public:
   /// disk then, even in `sync_mode::normal`.
   /// @pre No transaction, and no statement within `each`.
   result<void> checkpoint();
+
+  /// @pre `!in_transaction()`.
+  result<void> set_sync(sync_mode sync);
 
   /// Why the connection takes no more writes, or null.
   const failure* failed() const;

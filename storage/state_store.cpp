@@ -40,13 +40,13 @@ CREATE TABLE checkpoint (
 )"};
 
 constexpr auto put_sql
-    = "REPLACE INTO checkpoint (shard, from_index, idx, epoch, chain, meta,"
-      " base_bytes, delta_bytes, last_chunk, chunks, digest, crc)"
-      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+  = "REPLACE INTO checkpoint (shard, from_index, idx, epoch, chain, meta,"
+    " base_bytes, delta_bytes, last_chunk, chunks, digest, crc)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 
 constexpr auto find_sql
-    = "SELECT from_index, idx, epoch, chain, meta, base_bytes, delta_bytes,"
-      " last_chunk, chunks, digest, crc FROM checkpoint WHERE shard = ?1";
+  = "SELECT from_index, idx, epoch, chain, meta, base_bytes, delta_bytes,"
+    " last_chunk, chunks, digest, crc FROM checkpoint WHERE shard = ?1";
 
 uint64_t chunk_crc(uint32_t shard, uint64_t covers, std::string_view data) {
   return row_crc(shard, covers, checksum(data));
@@ -74,21 +74,21 @@ result<state_store> state_store::open(const std::string& path) {
 
 result<void> state_store::prepare() {
   return db_.prepare({
-      {add_,
-       "INSERT INTO chunk (shard, covers, data, crc) VALUES (?1, ?2, ?3, ?4)",
-       "add a chunk"},
-      {put_, put_sql, "finish a checkpoint"},
-      {find_, find_sql, "read a checkpoint"},
-      {chunks_,
-       "SELECT covers, data, crc FROM chunk WHERE shard = ?1 AND id <= ?2"
-       " ORDER BY id",
-       "read chunks"},
-      {shards_, "SELECT shard FROM checkpoint ORDER BY shard", "list shards"},
-      {drop_before_, "DELETE FROM chunk WHERE shard = ?1 AND id < ?2",
-       "drop old chunks"},
-      {drop_after_, "DELETE FROM chunk WHERE shard = ?1 AND id > ?2",
-       "drop unfinished chunks"},
-      {remove_, "DELETE FROM checkpoint WHERE shard = ?1", "remove a shard"},
+    {add_,
+     "INSERT INTO chunk (shard, covers, data, crc) VALUES (?1, ?2, ?3, ?4)",
+     "add a chunk"},
+    {put_, put_sql, "finish a checkpoint"},
+    {find_, find_sql, "read a checkpoint"},
+    {chunks_,
+     "SELECT covers, data, crc FROM chunk WHERE shard = ?1 AND id <= ?2"
+     " ORDER BY id",
+     "read chunks"},
+    {shards_, "SELECT shard FROM checkpoint ORDER BY shard", "list shards"},
+    {drop_before_, "DELETE FROM chunk WHERE shard = ?1 AND id < ?2",
+     "drop old chunks"},
+    {drop_after_, "DELETE FROM chunk WHERE shard = ?1 AND id > ?2",
+     "drop unfinished chunks"},
+    {remove_, "DELETE FROM checkpoint WHERE shard = ?1", "remove a shard"},
   });
 }
 
@@ -151,9 +151,9 @@ result<void> state_store::finish(uint32_t shard, const checkpoint_meta& x) {
   next.meta = x;
   auto done = db_.transact([&]() -> result<void> {
     auto put
-        = put_.run(shard, x.from_index, x.index, x.epoch, x.chain, blob{x.meta},
-                   next.size.base_bytes, next.size.delta_bytes, next.last_chunk,
-                   next.chunks, next.digest, crc_of(shard, next));
+      = put_.run(shard, x.from_index, x.index, x.epoch, x.chain, blob{x.meta},
+                 next.size.base_bytes, next.size.delta_bytes, next.last_chunk,
+                 next.chunks, next.digest, crc_of(shard, next));
     if (!put || !self.full)
       return put;
     return drop_before_.run(shard,

@@ -81,7 +81,7 @@ public:
   }
 
   using on_chunk
-      = std::function<result<void>(std::string_view bytes, uint64_t covers)>;
+    = std::function<result<void>(std::string_view bytes, uint64_t covers)>;
 
   /// Calls `f` with every chunk, the oldest first: a later one replaces what
   /// an earlier one says of the same entity. Nothing if the shard has no

@@ -1,0 +1,522 @@
+#include "actors/coordinator_host.hpp"
+
+#include "actors/clock.hpp"
+#include "actors/dialer.hpp"
+#include "messages/types.hpp"
+
+#include <caf/actor_system.hpp>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <random>
+
+namespace weir {
+
+namespace {
+
+/// How often the greatest known commits are written down: a log that lost its
+/// end is noticed if it lost more than what came since.
+constexpr time_ms save_commits_every = 5'000;
+
+/// Time constant of the smoothed rates.
+constexpr double rate_window_ms = 3'000;
+
+/// Random ids have bit 0 of their lower half set, named ones don't: shards
+/// forget random ones after a while.
+constexpr uint64_t random_bit = 1;
+
+/// Stands for all random producers that have ended: what they reported lives
+/// on in the ledger, they themselves don't.
+constexpr auto ended_producers = producer_id{0, 0};
+
+producer_id id_of(const std::string& name) {
+  auto hash = XXH3_128bits(name.data(), name.size());
+  return {hash.high64, hash.low64 & ~random_bit};
+}
+
+producer_id random_producer() {
+  auto device = std::random_device{};
+  auto word = [&] {
+    return uint64_t{device()} << 32 | device();
+  };
+  auto high = word();
+  return {high, word() | random_bit};
+}
+
+} // namespace
+
+result<void> coordinator_host_state::init(
+  local_coordinator_actor::stateful_pointer<coordinator_host_state> self,
+  coordinator_context context) {
+  self_ = self;
+  context_ = std::move(context);
+  auto& contents = context_.contents;
+  auto& [version, values] = *contents.settings.rbegin();
+  settings_text_ = {version, {values.begin(), values.end()}};
+  auto parsed = cluster_settings_from(settings_text_.values);
+  if (!parsed)
+    return tl::unexpected(std::move(parsed.error()));
+  settings_ = *parsed;
+  directory_ = std::make_unique<directory>(*context_.store, settings_.shards);
+  if (auto res = directory_->load(); !res)
+    return res;
+  for (auto& x : contents.known)
+    directory_->remember_commit(x.shard, {x.index, x.epoch, x.chain});
+  for (auto& x : contents.nodes) {
+    auto where = parse_endpoint(x.address);
+    directory_->remember({{x.id, x.disk, x.incarnation},
+                          x.name,
+                          where ? where->host : std::string{},
+                          where ? where->port : uint16_t{0},
+                          false,
+                          x.last_seen});
+  }
+  for (auto& x : contents.producers)
+    producers_.emplace(x.id, x);
+  alarm();
+  return {};
+}
+
+// -- nodes
+// ------------------------------------------------------------------------
+
+caf::result<welcome> coordinator_host_state::greet(const hello& x) const {
+  return open_door(x, context_.cluster, "coordinator", context_.name);
+}
+
+std::string coordinator_host_state::choose_name(const join_node& x) const {
+  if (!x.name.empty())
+    return x.name;
+  auto known = directory_->nodes().find(x.node);
+  if (known != directory_->nodes().end())
+    return known->second.name;
+  for (auto i = directory_->nodes().size() + 1;; ++i)
+    if (auto free = fmt::format("n{}", i);
+        directory_->find_name(free) == nullptr)
+      return free;
+}
+
+caf::result<joined> coordinator_host_state::join(
+  const join_node& x, const caf::strong_actor_ptr& sender) {
+  auto now = wall_clock();
+  auto node = known_node{{x.node, x.disk, x.incarnation},
+                         choose_name(x),
+                         x.listens.host,
+                         x.listens.port,
+                         true,
+                         now};
+  auto held = std::map<uint32_t, log_position>{};
+  for (auto& log : x.held)
+    held.emplace(log.shard, log_position{log.index, log.epoch, log.chain});
+  if (auto res = directory_->join(node, held); !res)
+    return to_error(res.error());
+  auto record = node_record{};
+  record.id = x.node;
+  record.disk = x.disk;
+  record.name = node.name;
+  record.address = to_string(endpoint{node.host, node.port});
+  record.incarnation = x.incarnation;
+  record.last_seen = now;
+  if (auto res = context_.store->put_node(record); !res)
+    return to_error(res.error());
+  auto& member = members_[x.node];
+  member.actor = caf::actor_cast<node_actor>(sender);
+  self_->monitor(member.actor);
+  spdlog::info("node {} has joined from {}", node.name, record.address);
+  // The answer first: a node can't take shards before it knows the settings.
+  self_->send(self_, timer{});
+  return joined{context_.cluster, node.name, settings_text_};
+}
+
+void coordinator_host_state::measure(member_node& x, time_ms now) const {
+  auto accepted = uint64_t{0};
+  for (auto& shard : x.news.shards)
+    accepted += shard.ledger.accepted;
+  auto elapsed = static_cast<double>(now - x.measured);
+  if (x.measured > 0 && elapsed > 0 && accepted >= x.accepted) {
+    auto rate = static_cast<double>(accepted - x.accepted) * 1000 / elapsed;
+    auto weight = std::min(1.0, elapsed / rate_window_ms);
+    x.rate += (rate - x.rate) * weight;
+  }
+  x.accepted = accepted;
+  x.measured = now;
+}
+
+void coordinator_host_state::beat(const heartbeat& x,
+                                  const caf::strong_actor_ptr& sender) {
+  auto i = members_.find(x.node);
+  auto known = directory_->nodes().find(x.node);
+  if (i == members_.end() || known == directory_->nodes().end()
+      || known->second.self.incarnation != x.incarnation
+      || i->second.actor.address() != sender)
+    return; // Of an earlier connection.
+  auto now = wall_clock();
+  directory_->seen(x.node, now);
+  i->second.news = x;
+  measure(i->second, now);
+  auto news = std::map<uint32_t, shard_news>{};
+  for (auto& shard : x.shards) {
+    news.emplace(shard.shard,
+                 shard_news{shard.epoch,
+                            shard.state == shard_state::serving,
+                            shard.empty,
+                            shard.text,
+                            {shard.index, shard.epoch, shard.chain}});
+    reports_[shard.shard] = shard;
+    // Never past the wall clock, whatever a shard says.
+    clock_ = std::max(clock_, std::min(shard.clock, now));
+  }
+  directory_->report(x.node, news);
+  self_->send(i->second.actor, heartbeat_ack{clock_});
+  if (x.settings_version < settings_text_.version)
+    self_->send(i->second.actor, settings_text_);
+}
+
+void coordinator_host_state::released(const shard_released& x) {
+  auto res = directory_->released(x.node, x.shard, x.epoch, x.released);
+  if (!res)
+    spdlog::error("shard {} can't be handed on: {}", x.shard, res.error().text);
+  plan();
+}
+
+void coordinator_host_state::plan() {
+  auto res = directory_->plan();
+  if (!res) {
+    spdlog::error("no shard can be assigned: {}", res.error().text);
+    return;
+  }
+  auto assignments = std::map<std::string, assign_shards>{};
+  for (auto& x : *res) {
+    if (x.kind == directive::what::assign)
+      assignments[x.node].shards.push_back({x.shard, x.epoch});
+    else if (auto i = members_.find(x.node); i != members_.end())
+      self_->send(i->second.actor, release_shard{x.shard, x.epoch});
+  }
+  for (auto& [node, x] : assignments)
+    if (auto i = members_.find(node); i != members_.end())
+      self_->send(i->second.actor, x);
+}
+
+void coordinator_host_state::alarm() {
+  auto now = wall_clock();
+  for (auto& node :
+       directory_->silent(now - context_.process.failure_timeout)) {
+    spdlog::warn("node {} is silent",
+                 directory_->nodes().find(node)->second.name);
+    directory_->leave(node);
+  }
+  plan();
+  if (now - commits_saved_ >= save_commits_every)
+    save_commits();
+}
+
+void coordinator_host_state::save_commits() {
+  commits_saved_ = wall_clock();
+  auto changed = std::vector<known_commit>{};
+  for (auto i = uint32_t{0}; i < directory_->shards(); ++i) {
+    auto& x = directory_->committed(i);
+    if (x.index > 0)
+      changed.push_back({i, x.epoch, x.index, x.chain});
+  }
+  if (changed == context_.contents.known)
+    return;
+  if (auto res = context_.store->put_known(changed); !res)
+    spdlog::error("the catalog can't be written: {}", res.error().text);
+  else
+    context_.contents.known = std::move(changed);
+}
+
+void coordinator_host_state::down(const caf::down_msg& x) {
+  for (auto& [id, member] : members_) {
+    if (!member.actor || member.actor.address() != x.source)
+      continue;
+    spdlog::warn("node {} is gone", directory_->nodes().find(id)->second.name);
+    directory_->leave(id);
+    member.rate = 0;
+    return;
+  }
+  for (auto i = sessions_.begin(); i != sessions_.end(); ++i) {
+    if (i->second.actor->address() != x.source)
+      continue;
+    sessions_.erase(i);
+    return;
+  }
+}
+
+// -- producers
+// --------------------------------------------------------------------
+
+result<void> coordinator_host_state::save_producer(const producer_record& x) {
+  if (auto res = context_.store->put_producers({x}); !res)
+    return res;
+  producers_[x.id] = x;
+  return {};
+}
+
+result<void> coordinator_host_state::fold_producer(const producer_record& x) {
+  auto known = producers_.find(ended_producers);
+  auto total = known != producers_.end() ? known->second : producer_record{};
+  total.id = ended_producers;
+  total.earlier_malformed += x.malformed;
+  total.earlier_duplicate += x.duplicate;
+  total.ended = true;
+  total.updated = x.updated;
+  if (auto res = context_.store->put_producers({total}, {x.id}); !res)
+    return res;
+  producers_[ended_producers] = total;
+  producers_.erase(x.id);
+  return {};
+}
+
+caf::result<producer_opened> coordinator_host_state::open(
+  const open_producer& x, const caf::strong_actor_ptr& sender) {
+  if (sessions_.size() >= context_.process.sessions_max)
+    return to_error(
+      {ec::limit_reached,
+       fmt::format("{} producers are connected, the limit of sessions-max; "
+                   "try again when some have ended, or raise it",
+                   sessions_.size())});
+  auto id = x.name.empty() ? random_producer() : id_of(x.name);
+  auto known = producers_.find(id);
+  auto record = known != producers_.end() ? known->second : producer_record{};
+  auto res = producer_opened{id,
+                             record.session + 1,
+                             record.base,
+                             record.prefix,
+                             record.digest,
+                             record.digest_at};
+  record.id = id;
+  record.name = x.name;
+  record.session = res.session;
+  record.earlier_malformed += record.malformed;
+  record.earlier_duplicate += record.duplicate;
+  record.malformed = 0;
+  record.duplicate = 0;
+  record.ended = false;
+  record.updated = wall_clock();
+  // A random one leaves no trace before it has something to report.
+  if (x.name.empty())
+    producers_[id] = record;
+  else if (auto saved = save_producer(record); !saved)
+    return to_error(saved.error());
+  sessions_[id] = {sender, res.session};
+  self_->monitor(caf::actor_cast<caf::actor>(sender));
+  return res;
+}
+
+caf::result<session_reported> coordinator_host_state::report(
+  const report_session& x) {
+  auto i = producers_.find(x.producer);
+  if (i == producers_.end()) // It opened its session at another coordinator.
+    i = producers_.emplace(x.producer, producer_record{}).first;
+  auto record = i->second;
+  if (x.session < record.session)
+    return to_error({ec::stale_session,
+                     fmt::format("another process has taken over the producer "
+                                 "{}",
+                                 record.name)});
+  record.id = x.producer;
+  record.session = x.session;
+  record.base = x.base;
+  record.prefix = std::max(x.prefix, x.base);
+  record.digest = x.digest;
+  record.digest_at = x.digest_at;
+  record.malformed = x.malformed;
+  record.duplicate = x.duplicate;
+  record.ended = x.ended;
+  record.updated = wall_clock();
+  if (x.ended)
+    sessions_.erase(x.producer);
+  auto saved = result<void>{};
+  if (!record.name.empty())
+    saved = save_producer(record);
+  else if (x.ended)
+    saved = fold_producer(record);
+  else if (x.malformed > 0 || x.duplicate > 0)
+    saved = save_producer(record);
+  else
+    i->second = record; // Nothing that the ledger would miss.
+  if (!saved)
+    return to_error(saved.error());
+  return session_reported{x.session};
+}
+
+// -- what others ask
+// ----------------------------------------------------------------
+
+routes coordinator_host_state::where() const {
+  auto res = routes{};
+  res.cluster = context_.cluster;
+  res.settings = settings_text_;
+  auto indexes = std::map<std::string, uint32_t>{};
+  for (auto& [id, node] : directory_->nodes()) {
+    indexes.emplace(id, static_cast<uint32_t>(res.nodes.size()));
+    res.nodes.push_back({node.name, {node.host, node.port}, node.up});
+  }
+  for (auto i = uint32_t{0}; i < directory_->shards(); ++i) {
+    auto& config = directory_->config(i);
+    auto route = shard_route{};
+    if (auto owner = indexes.find(config.primary); owner != indexes.end())
+      route.node = owner->second;
+    route.epoch = config.epoch;
+    route.trouble = directory_->trouble(i);
+    res.shards.push_back(std::move(route));
+  }
+  return res;
+}
+
+settings_text coordinator_host_state::settings() const {
+  return settings_text_;
+}
+
+caf::result<settings_text> coordinator_host_state::change(
+  const change_settings& x) {
+  auto next = settings_;
+  for (auto& [option, value] : x.values)
+    if (auto res = assign(next, option, value); !res)
+      return to_error(res.error());
+  if (auto res = validate(next); !res)
+    return to_error(res.error());
+  if (auto res = check_change(settings_, next); !res)
+    return to_error(res.error());
+  auto text = settings_text{settings_text_.version + 1, to_pairs(next)};
+  if (text.values == settings_text_.values)
+    return settings_text_;
+  if (auto res = context_.store->put_settings(
+        text.version, {text.values.begin(), text.values.end()});
+      !res)
+    return to_error(res.error());
+  settings_ = next;
+  settings_text_ = text;
+  for (auto& [id, member] : members_)
+    if (member.actor)
+      self_->send(member.actor, text);
+  return text;
+}
+
+cluster_status coordinator_host_state::status() const {
+  auto res = cluster_status{};
+  res.cluster = context_.cluster;
+  res.clock = clock_;
+  res.settings = settings_text_;
+  for (auto& [id, node] : directory_->nodes()) {
+    auto x = node_status{};
+    x.name = node.name;
+    x.node = id;
+    x.listens = {node.host, node.port};
+    x.state = node.up ? "up" : "down";
+    x.last_seen = node.last_seen;
+    if (auto i = members_.find(id); i != members_.end() && node.up) {
+      auto& news = i->second.news;
+      x.memory_bytes = news.memory_bytes;
+      x.journal_bytes = news.journal_bytes;
+      x.pending_bytes = news.pending_bytes;
+      x.trouble = news.trouble;
+      x.rate = i->second.rate;
+      for (auto& shard : news.shards)
+        x.entities += shard.entities;
+      res.rate += x.rate;
+    }
+    res.nodes.push_back(std::move(x));
+  }
+  auto& ledger = res.ledger;
+  for (auto i = uint32_t{0}; i < directory_->shards(); ++i) {
+    auto x = shard_status{};
+    auto& config = directory_->config(i);
+    x.shard = i;
+    x.epoch = config.epoch;
+    auto owner = directory_->nodes().find(config.primary);
+    if (owner != directory_->nodes().end())
+      x.primary = owner->second.name;
+    for (auto& node : res.nodes)
+      node.primaries += node.node == config.primary ? 1 : 0;
+    x.text = directory_->trouble(i);
+    auto up = owner != directory_->nodes().end() && owner->second.up;
+    x.state = x.text.empty() ? (directory_->moving(i) ? "moving" : "serving")
+              : up && directory_->news(i) == nullptr ? "recovering"
+                                                     : "unavailable";
+    if (auto report = reports_.find(i); report != reports_.end()) {
+      x.empty = report->second.empty;
+      x.index = report->second.index;
+      x.entities = report->second.entities;
+      x.window_bytes = report->second.window_bytes;
+      auto& counts = report->second.ledger;
+      ledger.accepted += counts.accepted;
+      ledger.late += counts.late;
+      ledger.future += counts.future;
+      ledger.refused += counts.refused;
+    }
+    res.shards.push_back(std::move(x));
+  }
+  for (auto& [id, x] : producers_) {
+    ledger.malformed += x.earlier_malformed + x.malformed;
+    ledger.duplicate += x.earlier_duplicate + x.duplicate;
+    if (id == ended_producers)
+      continue;
+    res.producers.push_back(
+      {id, x.name, x.session, x.prefix, sessions_.count(id) > 0,
+       x.earlier_malformed + x.malformed, x.earlier_duplicate + x.duplicate});
+  }
+  ledger.received = ledger.accepted + ledger.duplicate + ledger.late
+                    + ledger.future + ledger.malformed + ledger.refused;
+  return res;
+}
+
+// -- behavior
+// -----------------------------------------------------------------------
+
+local_coordinator_actor::behavior_type coordinator_host(
+  local_coordinator_actor::stateful_pointer<coordinator_host_state> self,
+  coordinator_context context) {
+  auto interval = std::chrono::milliseconds{context.process.heartbeat};
+  self->set_down_handler([self](const caf::down_msg& x) {
+    self->state.down(x);
+  });
+  if (auto res = self->state.init(self, std::move(context)); !res) {
+    spdlog::critical("the catalog is of no use: {}", res.error().text);
+    self->quit(to_error(res.error()));
+  }
+  self->delayed_send(self, interval, timer{1});
+  return {
+    [self](const hello& x) {
+      return self->state.greet(x);
+    },
+    [self](const join_node& x) {
+      return self->state.join(x, self->current_sender());
+    },
+    [self](const heartbeat& x) {
+      self->state.beat(x, self->current_sender());
+    },
+    [self](const shard_released& x) {
+      self->state.released(x);
+    },
+    [self](const open_producer& x) {
+      return self->state.open(x, self->current_sender());
+    },
+    [self](const report_session& x) {
+      return self->state.report(x);
+    },
+    [self](const get_routes&) {
+      return self->state.where();
+    },
+    [self](const get_status&) {
+      return self->state.status();
+    },
+    [self](const get_settings&) {
+      return self->state.settings();
+    },
+    [self](const change_settings& x) {
+      return self->state.change(x);
+    },
+    [self, interval](const timer& x) {
+      self->state.alarm();
+      if (x.what == 1) // The regular one; others are for once.
+        self->delayed_send(self, interval, x);
+    },
+  };
+}
+
+} // namespace weir

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "messages/interfaces.hpp"
+
+#include <caf/typed_event_based_actor.hpp>
+
+namespace weir {
+
+/// Why a process may not listen at `host` without encryption, or nothing: only
+/// loopback addresses are allowed.
+result<void> check_listen_host(const std::string& host);
+
+/// Whether somebody accepts connections there, within `timeout`. CAF's own
+/// connect would block for every actor of the process.
+result<void> probe(const address& to, std::chrono::milliseconds timeout);
+
+/// To be spawned detached, since it waits for the network.
+dialer_actor::behavior_type dialer(dialer_actor::pointer self);
+
+/// What a published actor answers to a hello.
+/// @param cluster hex id of its own cluster; empty: none yet
+caf::result<welcome> open_door(const hello& x, const std::string& cluster,
+                               const std::string& role,
+                               const std::string& name);
+
+} // namespace weir

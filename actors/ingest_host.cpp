@@ -1,0 +1,578 @@
+#include "actors/ingest_host.hpp"
+
+#include "messages/types.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace weir {
+
+namespace {
+
+/// How often what waits is looked at.
+constexpr auto tick_every = std::chrono::milliseconds{50};
+
+/// How often progress is reported: at most so much is skipped one by one when
+/// an input is resumed.
+constexpr auto report_every = std::chrono::seconds{1};
+
+/// Routes are asked for at most this often.
+constexpr auto refresh_every = std::chrono::milliseconds{200};
+
+/// A refused shard is tried again after this long, twice as long each time.
+constexpr auto refused_backoff_min = std::chrono::milliseconds{50};
+constexpr auto refused_backoff_max = std::chrono::milliseconds{1000};
+
+/// A shard that acknowledges nothing for this long, twice as long each time,
+/// may have lost what we sent.
+constexpr auto patience_min = std::chrono::seconds{3};
+constexpr auto patience_max = std::chrono::seconds{60};
+
+/// Marks of the input that wait for acknowledgements, at most; beyond it every
+/// second one goes.
+constexpr size_t marks_max = 1024;
+
+} // namespace
+
+void ingest_host_state::init(
+  ingest_actor::stateful_pointer<ingest_host_state> self,
+  ingest_context context) {
+  self_ = self;
+  context_ = std::move(context);
+  dial_coordinator();
+  self_->delayed_send(self_, tick_every, timer{tick});
+}
+
+void ingest_host_state::give_up(failure why) {
+  phase_ = phase::over;
+  context_.gate->failed(std::move(why));
+}
+
+// -- coordinator
+// --------------------------------------------------------------------
+
+void ingest_host_state::dial_coordinator() {
+  if (dialing_)
+    return;
+  dialing_ = true;
+  auto timeout = std::chrono::milliseconds{context_.process.timeout};
+  auto& to = context_.process.join;
+  self_
+    ->request(
+      context_.dialer, 3 * timeout,
+      dial{{to.host, to.port}, {wire_version, {}, "client", {}}, timeout})
+    .then(
+      [this](const dialed& x) {
+        dialing_ = false;
+        if (x.who.role != "coordinator")
+          return give_up(
+            {ec::invalid_argument,
+             fmt::format("{} is a {}; --join wants the "
+                         "coordinator's address",
+                         to_string(context_.process.join), x.who.role)});
+        coordinator_ = caf::actor_cast<coordinator_actor>(x.actor);
+        self_->monitor(coordinator_);
+        if (phase_ == phase::connecting)
+          links_.init(self_, context_.dialer, x.who.cluster,
+                      std::chrono::milliseconds{context_.process.timeout});
+        refresh();
+      },
+      [this](caf::error& err) {
+        dialing_ = false;
+        auto why = to_failure(err, to_string(context_.process.join));
+        if (why.code == ec::version_mismatch || phase_ == phase::connecting)
+          return give_up(std::move(why));
+        refresh_is_due_ = true;
+      });
+}
+
+void ingest_host_state::refresh() {
+  refresh_is_due_ = true;
+  if (refreshing_ || dialing_ || clock::now() - refreshed_ < refresh_every)
+    return;
+  if (!coordinator_)
+    return dial_coordinator();
+  refresh_is_due_ = false;
+  refreshing_ = true;
+  refreshed_ = clock::now();
+  self_
+    ->request(coordinator_, std::chrono::milliseconds{context_.process.timeout},
+              get_routes{})
+    .then(
+      [this](const routes& x) {
+        routes_arrived(x);
+      },
+      [this](caf::error& err) {
+        refreshing_ = false;
+        refresh_is_due_ = true;
+        trouble_ = to_failure(err, "the coordinator").text;
+      });
+}
+
+void ingest_host_state::routes_arrived(const routes& x) {
+  refreshing_ = false;
+  if (routes_ && x.shards.size() != routes_->shards.size())
+    return give_up({ec::wrong_cluster,
+                    "another cluster answers at the coordinator's address"});
+  routes_ = x;
+  if (outbox_ == nullptr) {
+    outbox_ = std::make_unique<outbox>(static_cast<uint32_t>(x.shards.size()));
+    lanes_.resize(x.shards.size());
+  }
+  count_nodes();
+  if (phase_ == phase::connecting) {
+    phase_ = phase::opening;
+    open_producer_session();
+  } else if (phase_ == phase::opening) {
+    open_shards();
+  } else {
+    pump_later();
+  }
+}
+
+void ingest_host_state::count_nodes() {
+  auto nodes = routes_->nodes.size();
+  shards_of_.assign(nodes, {});
+  bytes_of_.assign(nodes, 0);
+  for (auto i = uint32_t{0}; i < lanes_.size(); ++i) {
+    auto node = routes_->shards[i].node;
+    if (node >= nodes)
+      continue;
+    shards_of_[node].push_back(i);
+    bytes_of_[node] += outbox_->bytes(i);
+  }
+  auto serving
+    = std::count_if(shards_of_.begin(), shards_of_.end(), [](auto& x) {
+        return !x.empty();
+      });
+  context_.gate->set_room(context_.process.inflight_bytes_max
+                          * static_cast<uint64_t>(std::max<long>(serving, 1)));
+  count(0, 0, 0);
+}
+
+void ingest_host_state::count(uint32_t shard, uint64_t added,
+                              uint64_t removed) {
+  if (auto node = routes_->shards[shard].node; node < bytes_of_.size())
+    bytes_of_[node] += added - removed;
+  auto limit = context_.process.inflight_bytes_max;
+  context_.gate->set_node_full(
+    std::any_of(bytes_of_.begin(), bytes_of_.end(), [=](uint64_t x) {
+      return x >= limit;
+    }));
+}
+
+const node_route* ingest_host_state::node_of(uint32_t shard) const {
+  auto node = routes_->shards[shard].node;
+  return node < routes_->nodes.size() ? &routes_->nodes[node] : nullptr;
+}
+
+// -- opening
+// ------------------------------------------------------------------------
+
+void ingest_host_state::open_producer_session() {
+  self_
+    ->request(coordinator_, std::chrono::milliseconds{context_.process.timeout},
+              open_producer{context_.producer, context_.resume})
+    .then(
+      [this](const producer_opened& x) {
+        opened_ = x;
+        if (!context_.producer.empty())
+          return open_shards();
+        // Nobody else has this id: there is nothing to ask the shards.
+        for (auto& lane : lanes_)
+          lane.open = true;
+        open_shards();
+      },
+      [this](caf::error& err) {
+        give_up(to_failure(err, "the coordinator"));
+      });
+}
+
+void ingest_host_state::open_shards() {
+  auto missing = false;
+  for (auto i = uint32_t{0}; i < lanes_.size(); ++i) {
+    if (lanes_[i].open)
+      continue;
+    missing = true;
+    auto node = node_of(i);
+    if (node == nullptr) {
+      trouble_ = routes_->shards[i].trouble;
+      refresh_is_due_ = true;
+      continue;
+    }
+    if (auto actor = links_.find(node->listens))
+      self_->send(actor, open_session{i, routes_->shards[i].epoch,
+                                      opened_.producer, opened_.session});
+    else
+      connect(node->listens);
+  }
+  if (missing || phase_ != phase::opening)
+    return;
+  start_.producer = opened_.producer;
+  start_.session = opened_.session;
+  for (auto& lane : lanes_)
+    start_.last.push_back(lane.last);
+  if (context_.resume) {
+    start_.base = opened_.base;
+    start_.prefix = opened_.prefix;
+    start_.digest = opened_.digest;
+    start_.digest_at = opened_.digest_at;
+  } else {
+    // A new input is numbered behind everything that was ever sent.
+    start_.base
+      = std::max(opened_.prefix,
+                 *std::max_element(start_.last.begin(), start_.last.end()));
+    start_.prefix = start_.base;
+    start_.digest_at = start_.base;
+  }
+  // A producer without a name never resumes.
+  head_is_known_ = context_.producer.empty() || start_.digest_at > start_.base;
+  passed_.record = start_.prefix;
+  passed_.digest = start_.digest;
+  handed_over_ = start_.prefix;
+  reported_ = start_.prefix;
+  phase_ = phase::streaming;
+  trouble_.clear();
+  context_.gate->opened(start_);
+}
+
+// -- streaming
+// ------------------------------------------------------------------------
+
+void ingest_host_state::send(outgoing_parcel& x) {
+  if (phase_ != phase::streaming)
+    return;
+  auto now = clock::now();
+  for (auto& [shard, block] : x.blocks) {
+    auto& lane = lanes_[shard];
+    if (outbox_->empty(shard)) {
+      lane.progress = now;
+      lane.patience = patience_min;
+    }
+    auto size = block.bytes->size();
+    outbox_->add(shard, std::move(block));
+    count(shard, size, 0);
+  }
+  handed_over_ = x.handed_over;
+  input_ended_ = input_ended_ || x.end;
+  if (x.mark.record > passed_.record)
+    marks_.push_back(x.mark);
+  if (marks_.size() > marks_max)
+    for (auto i = size_t{0}; i < marks_.size() - 1; ++i)
+      marks_.erase(marks_.begin() + static_cast<ptrdiff_t>(i));
+  if (!head_is_known_ && !marks_.empty() && !reporting_)
+    return report();
+  pump_later();
+  finish();
+}
+
+void ingest_host_state::pump_later() {
+  // After all that is in the mailbox by now, so that frames get full.
+  if (pump_is_due_)
+    return;
+  pump_is_due_ = true;
+  self_->send(self_, timer{pump_now});
+}
+
+void ingest_host_state::pump() {
+  pump_is_due_ = false;
+  if (phase_ != phase::streaming || !head_is_known_)
+    return;
+  for (auto node = size_t{0}; node < shards_of_.size(); ++node) {
+    auto& shards = shards_of_[node];
+    auto unsent = std::any_of(shards.begin(), shards.end(), [this](auto i) {
+      return outbox_->has_unsent(i);
+    });
+    if (!unsent)
+      continue;
+    auto& to = routes_->nodes[node].listens;
+    if (auto actor = links_.find(to))
+      pump(to, actor, shards);
+    else
+      connect(to);
+  }
+}
+
+void ingest_host_state::pump(const address&, const node_actor& node,
+                             const std::vector<uint32_t>& shards) {
+  auto frame = append_frame{};
+  auto bytes = size_t{0};
+  auto flush = [&] {
+    if (!frame.blocks.empty())
+      self_->send(node, std::move(frame));
+    frame = append_frame{};
+    bytes = 0;
+  };
+  // A block of every shard in turn: all of them have work, soon.
+  for (auto more = true; more;) {
+    more = false;
+    for (auto shard : shards) {
+      if (lanes_[shard].refused)
+        continue;
+      auto block = outbox_->take(shard);
+      if (block == nullptr)
+        continue;
+      more = true;
+      if (bytes + block->bytes->size() > context_.process.frame_bytes_max)
+        flush();
+      bytes += block->bytes->size();
+      frame.blocks.push_back({shard, routes_->shards[shard].epoch,
+                              outbox_->attempt(shard), *block->bytes});
+    }
+  }
+  flush();
+}
+
+void ingest_host_state::answer(const append_ack& x) {
+  if (x.shard >= lanes_.size() || x.producer != opened_.producer)
+    return;
+  auto& lane = lanes_[x.shard];
+  if (x.code != ec::none)
+    return refused(x);
+  if (x.session > opened_.session)
+    return give_up({ec::stale_session,
+                    fmt::format("another process has taken over the producer "
+                                "{}; this one stops",
+                                context_.producer)});
+  if (x.session < opened_.session)
+    return;
+  if (phase_ == phase::opening) {
+    lane.open = true;
+    lane.last = x.position;
+    return open_shards();
+  }
+  if (x.position < lane.last)
+    return; // Overtaken by a later one.
+  lane.last = x.position;
+  lane.counts = x.counts;
+  lane.progress = clock::now();
+  lane.patience = patience_min;
+  lane.backoff = {};
+  copies_ = copies_ == 0 ? x.copies : std::min(copies_, x.copies);
+  auto freed = outbox_->acknowledge(x.shard, x.position);
+  count(x.shard, 0, freed);
+  pass_marks();
+  trouble_.clear();
+  context_.gate->acknowledged(freed, progress());
+  finish();
+}
+
+void ingest_host_state::refused(const append_ack& x) {
+  auto& lane = lanes_[x.shard];
+  switch (x.code) {
+    case ec::sequence_gap: {
+      auto again = outbox_->restart_after(x.shard, x.attempt, x.last);
+      if (!again)
+        return give_up(std::move(again.error()));
+      if (*again)
+        pump_later();
+      return;
+    }
+    case ec::stale_epoch:
+    case ec::unavailable:
+    case ec::busy:
+    case ec::disk_full:
+    case ec::io_error: {
+      if (phase_ == phase::streaming
+          && (lane.refused || !outbox_->restart(x.shard, x.attempt)))
+        return;
+      lane.backoff = std::clamp(2 * lane.backoff, refused_backoff_min,
+                                refused_backoff_max);
+      lane.not_before = clock::now() + lane.backoff;
+      lane.refused = true;
+      if (x.code != ec::stale_epoch) {
+        trouble_ = x.text;
+        context_.gate->show(progress());
+      }
+      if (x.code != ec::busy)
+        refresh_is_due_ = true;
+      return;
+    }
+    default:
+      return give_up({x.code, fmt::format("shard {} refuses this producer: {}",
+                                          x.shard, x.text)});
+  }
+}
+
+// -- connections
+// ----------------------------------------------------------------------
+
+void ingest_host_state::connect(const address& to) {
+  links_.connect(to, [this, to](bool up) {
+    if (up)
+      return node_is_up(to);
+    trouble_ = links_.trouble(to);
+    context_.gate->show(progress());
+    refresh_is_due_ = true;
+  });
+}
+
+void ingest_host_state::node_is_up(const address& to) {
+  if (phase_ == phase::opening)
+    return open_shards();
+  // Whatever was on its way may be lost.
+  for (auto i = uint32_t{0}; i < lanes_.size(); ++i) {
+    auto node = node_of(i);
+    if (node != nullptr && node->listens == to)
+      outbox_->restart(i, outbox_->attempt(i));
+  }
+  pump_later();
+}
+
+void ingest_host_state::down(const caf::down_msg& x) {
+  if (coordinator_ && x.source == coordinator_.address()) {
+    coordinator_ = nullptr;
+    reporting_ = false;
+    refresh_is_due_ = true;
+    return;
+  }
+  if (links_.lost(x))
+    refresh_is_due_ = true;
+}
+
+// -- what time brings
+// -------------------------------------------------------------------
+
+void ingest_host_state::alarm(const timer& x) {
+  if (x.what == pump_now)
+    return pump();
+  if (phase_ == phase::over)
+    return;
+  self_->delayed_send(self_, tick_every, timer{tick});
+  if (refresh_is_due_ || (phase_ == phase::opening && !refreshing_))
+    refresh();
+  if (phase_ != phase::streaming)
+    return;
+  auto now = clock::now();
+  for (auto i = uint32_t{0}; i < lanes_.size(); ++i)
+    look_after(i, now);
+  if (now - last_report_ >= report_every)
+    report();
+  pump();
+  finish();
+}
+
+void ingest_host_state::look_after(uint32_t shard, clock::time_point now) {
+  auto& lane = lanes_[shard];
+  if (lane.refused && now >= lane.not_before)
+    lane.refused = false;
+  if (outbox_->empty(shard) || now - lane.progress < lane.patience)
+    return;
+  lane.progress = now;
+  lane.patience
+    = std::min<std::chrono::milliseconds>(2 * lane.patience, patience_max);
+  outbox_->restart(shard, outbox_->attempt(shard));
+  refresh_is_due_ = true;
+}
+
+void ingest_host_state::pass_marks() {
+  auto first = outbox_->first_unacknowledged();
+  auto prefix = std::min(handed_over_, first - 1);
+  while (!marks_.empty() && marks_.front().record <= prefix) {
+    passed_ = marks_.front();
+    marks_.pop_front();
+  }
+}
+
+session_progress ingest_host_state::progress() const {
+  auto res = session_progress{};
+  for (auto& lane : lanes_)
+    res.counts += lane.counts;
+  res.acknowledged = passed_.record;
+  res.trouble = trouble_;
+  res.copies = copies_;
+  return res;
+}
+
+report_session ingest_host_state::summary(const input_mark& mark,
+                                          bool ended) const {
+  return {opened_.producer,  opened_.session,   start_.base,
+          passed_.record,    mark.digest,       mark.record,
+          passed_.malformed, passed_.duplicate, ended};
+}
+
+void ingest_host_state::report() {
+  if (reporting_ || !coordinator_)
+    return;
+  last_report_ = clock::now();
+  auto mark = passed_;
+  if (!head_is_known_) {
+    // Before the first block leaves, it must be known whose it is: a digest of
+    // what is about to be sent.
+    if (marks_.empty())
+      return;
+    mark = marks_.front();
+  } else if (passed_.record == reported_) {
+    return;
+  }
+  reporting_ = true;
+  self_
+    ->request(coordinator_, std::chrono::milliseconds{context_.process.timeout},
+              summary(mark, false))
+    .then(
+      [this, record = passed_.record](const session_reported&) {
+        reporting_ = false;
+        reported_ = record;
+        if (!head_is_known_) {
+          head_is_known_ = true;
+          pump_later();
+        }
+        finish();
+      },
+      [this](caf::error& err) {
+        reporting_ = false;
+        auto why = to_failure(err, "the coordinator");
+        if (why.code == ec::stale_session)
+          return give_up(std::move(why));
+        trouble_ = why.text;
+        refresh_is_due_ = true;
+      });
+}
+
+void ingest_host_state::finish() {
+  if (phase_ != phase::streaming || !input_ended_ || !outbox_->empty()
+      || reporting_ || !coordinator_)
+    return;
+  pass_marks();
+  reporting_ = true;
+  self_
+    ->request(coordinator_, std::chrono::milliseconds{context_.process.timeout},
+              summary(passed_, true))
+    .then(
+      [this](const session_reported&) {
+        phase_ = phase::over;
+        context_.gate->show(progress());
+        context_.gate->ended();
+      },
+      [this](caf::error& err) {
+        reporting_ = false;
+        auto why = to_failure(err, "the coordinator");
+        if (why.code == ec::stale_session)
+          return give_up(std::move(why));
+        trouble_ = why.text;
+        refresh_is_due_ = true;
+      });
+}
+
+ingest_actor::behavior_type ingest_host(
+  ingest_actor::stateful_pointer<ingest_host_state> self,
+  ingest_context context) {
+  self->set_down_handler([self](const caf::down_msg& x) {
+    self->state.down(x);
+  });
+  self->state.init(self, std::move(context));
+  return {
+    [self](outgoing_parcel& x) {
+      self->state.send(x);
+    },
+    [self](const append_ack& x) {
+      self->state.answer(x);
+    },
+    [self](const timer& x) {
+      self->state.alarm(x);
+    },
+  };
+}
+
+} // namespace weir

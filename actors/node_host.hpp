@@ -1,0 +1,116 @@
+#pragma once
+
+#include "config/settings.hpp"
+#include "messages/interfaces.hpp"
+
+#include <caf/stateful_actor.hpp>
+#include <caf/typed_event_based_actor.hpp>
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <vector>
+
+namespace weir {
+
+/// What a node is made of.
+struct node_context {
+  /// Hex ids and counter of the data directory.
+  std::string node;
+  std::string disk;
+  uint64_t incarnation = 0;
+  /// Empty until a cluster was joined.
+  std::string cluster;
+  /// Empty: the coordinator chooses one.
+  std::string name;
+  /// Where others reach it.
+  address listens;
+  process_settings process;
+  std::string journal_path;
+  journal_actor journal;
+  checkpoint_actor checkpoints;
+  dialer_actor dialer;
+  /// Of the same process; else it is dialed at `process.join`.
+  coordinator_actor coordinator;
+  /// Logs found on the disk.
+  std::vector<held_shard> held;
+  /// Called in the actor when the node has become a member, whenever that
+  /// happens. An error ends the node.
+  std::function<result<void>(const joined&)> on_joined;
+  /// The cluster won't have this node: it is of no use.
+  std::function<void(const failure&)> on_refused;
+};
+
+/// Owns the shards of a process and keeps in touch with the coordinator.
+class node_host_state {
+public:
+  static inline constexpr const char* name = "node";
+
+  void init(local_node_actor::stateful_pointer<node_host_state> self,
+            node_context context);
+
+  caf::result<welcome> greet(const hello& x) const;
+  void append(append_frame& x, const caf::strong_actor_ptr& sender);
+  void open(const open_session& x, const caf::strong_actor_ptr& sender);
+  caf::result<average_answers> average(const average_batch& x);
+  void assign(const assign_shards& x);
+  void release(const release_shard& x);
+  void settings(const settings_text& x);
+  void clock(const heartbeat_ack& x);
+  void report(const shard_report& x);
+  void checkpointed(const shard_checkpointed& x);
+  void alarm(const timer& x);
+  void down(const caf::down_msg& x);
+
+private:
+  enum alarms : uint8_t { dial_again, beat };
+
+  struct hosted {
+    shard_actor actor;
+    uint64_t epoch = 0;
+    shard_report news;
+    bool tick_pending = false;
+    /// How often its actor has died, and when last.
+    uint32_t deaths = 0;
+    bool given_up = false;
+  };
+
+  void connect();
+  void joined_cluster(const joined& x);
+  void retry(const failure& why);
+  void spawn_shard(uint32_t shard, hosted& x);
+  void refuse(const caf::strong_actor_ptr& to, append_ack ack, ec code,
+              std::string text) const;
+  void send_heartbeat();
+  void begin_checkpoints();
+  void checkpoint_next();
+
+  local_node_actor::stateful_pointer<node_host_state> self_ = nullptr;
+  node_context context_;
+  coordinator_actor coordinator_;
+  bool member_ = false;
+  std::chrono::milliseconds backoff_{0};
+  std::string last_trouble_;
+
+  settings_text settings_text_;
+  cluster_settings cluster_;
+  std::shared_ptr<const shard_settings> shard_settings_;
+  time_ms cluster_clock_ = -1;
+
+  std::map<uint32_t, hosted> shards_;
+  /// Bytes of blocks received and not yet committed.
+  std::shared_ptr<std::atomic<uint64_t>> pending_
+    = std::make_shared<std::atomic<uint64_t>>(0);
+  /// Bytes journalled since the last round of checkpoints.
+  uint64_t uncovered_bytes_ = 0;
+  std::vector<uint32_t> checkpoint_queue_;
+};
+
+local_node_actor::behavior_type node_host(
+  local_node_actor::stateful_pointer<node_host_state> self,
+  node_context context);
+
+/// The settings that a shard follows, out of the cluster's.
+shard_settings to_shard_settings(const cluster_settings& x, uint64_t version);
+
+} // namespace weir

@@ -1,0 +1,91 @@
+#include "actors/process.hpp"
+
+#include "messages/types.hpp"
+
+#include <caf/atom.hpp>
+#include <caf/io/middleman.hpp>
+
+#include <fmt/format.h>
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include <unistd.h>
+
+namespace weir {
+
+namespace {
+
+/// Messages that an actor handles before another one gets its turn: a query
+/// never waits for the whole queue of a busy shard.
+constexpr size_t messages_per_turn = 5;
+
+spdlog::level::level_enum to_level(log_severity x) {
+  switch (x) {
+    case log_severity::trace:
+      return spdlog::level::trace;
+    case log_severity::debug:
+      return spdlog::level::debug;
+    case log_severity::info:
+      return spdlog::level::info;
+    case log_severity::warning:
+      return spdlog::level::warn;
+    case log_severity::error:
+      return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
+
+} // namespace
+
+system_config::system_config() {
+  add_messages(*this);
+  load<caf::io::middleman>();
+  // Work stealing, the default, lets busy actors starve the others.
+  set("scheduler.policy", caf::atom("sharing"));
+  set("scheduler.max-throughput", messages_per_turn);
+  set("logger.verbosity", caf::atom("quiet"));
+  // A peer that vanished without a word, such as a machine that lost power.
+  set("middleman.heartbeat-interval", caf::timespan{std::chrono::seconds{1}});
+  set("middleman.connection-timeout", caf::timespan{std::chrono::seconds{20}});
+}
+
+result<void> start_logging(const process_settings& x) {
+  try {
+    auto logger = x.log_file.empty()
+                    ? spdlog::stderr_logger_mt("weir")
+                    : spdlog::basic_logger_mt("weir", x.log_file);
+    logger->set_level(to_level(x.log_level));
+    logger->flush_on(spdlog::level::info);
+    logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %l: %v");
+    spdlog::set_default_logger(std::move(logger));
+    return {};
+  } catch (const spdlog::spdlog_ex& err) {
+    return fail(ec::io_error,
+                fmt::format("the log can't be written: {}", err.what()));
+  }
+}
+
+uint64_t resident_bytes() {
+  auto in = std::ifstream{"/proc/self/statm"};
+  auto total = uint64_t{0};
+  auto resident = uint64_t{0};
+  in >> total >> resident;
+  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+uint64_t database_bytes(const std::string& path) {
+  auto res = uint64_t{0};
+  for (auto* suffix : {"", "-wal"}) {
+    auto error = std::error_code{};
+    auto size = std::filesystem::file_size(path + suffix, error);
+    if (!error)
+      res += size;
+  }
+  return res;
+}
+
+} // namespace weir

@@ -1,0 +1,205 @@
+#include "actors/query_host.hpp"
+
+#include "cluster/sharding.hpp"
+#include "messages/types.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace weir {
+
+namespace {
+
+/// What could not be asked is tried again after this long.
+constexpr auto retry_every = std::chrono::milliseconds{50};
+
+} // namespace
+
+void query_host_state::init(
+  query_actor::stateful_pointer<query_host_state> self, query_context context) {
+  self_ = self;
+  context_ = std::move(context);
+  links_.init(self, context_.dialer, context_.cluster,
+              std::chrono::milliseconds{context_.process.timeout});
+  refresh();
+}
+
+void query_host_state::refresh() {
+  if (refreshing_)
+    return;
+  refreshing_ = true;
+  self_
+    ->request(context_.coordinator,
+              std::chrono::milliseconds{context_.process.timeout}, get_routes{})
+    .then(
+      [this](const routes& x) {
+        refreshing_ = false;
+        routes_ = x;
+        alarm();
+      },
+      [this](caf::error&) {
+        // The routes that we know may still be right; each question tells.
+        refreshing_ = false;
+      });
+}
+
+caf::result<average_answers> query_host_state::ask(const ask_averages& x) {
+  auto res = std::make_shared<round>();
+  res->requests = x.requests;
+  res->answers.answers.resize(x.requests.size());
+  res->done.resize(x.requests.size());
+  res->left = x.requests.size();
+  res->deadline
+    = clock::now() + std::chrono::milliseconds{context_.process.timeout};
+  if (res->left == 0)
+    return average_answers{};
+  res->promise = self_->make_response_promise<average_answers>();
+  send(res);
+  return res->promise;
+}
+
+void query_host_state::send(const round_ptr& x) {
+  auto missing = std::vector<size_t>{};
+  if (!routes_) {
+    for (auto i = size_t{0}; i < x->requests.size(); ++i)
+      missing.push_back(i);
+    return try_again(x, missing,
+                     {ec::unreachable, "the coordinator does not answer"});
+  }
+  auto shards = static_cast<uint32_t>(routes_->shards.size());
+  auto by_shard = std::map<uint32_t, std::vector<size_t>>{};
+  for (auto i = size_t{0}; i < x->requests.size(); ++i)
+    if (!x->done[i])
+      by_shard[shard_of(entity_hash(x->requests[i].entity), shards)].push_back(
+        i);
+  for (auto& [shard, which] : by_shard)
+    send(x, shard, std::move(which));
+}
+
+void query_host_state::send(const round_ptr& x, uint32_t shard,
+                            std::vector<size_t> which) {
+  auto& route = routes_->shards[shard];
+  auto unavailable = [&](const std::string& why) {
+    auto answer = average_answer{};
+    answer.code = ec::unavailable;
+    answer.shard = shard;
+    answer.epoch = route.epoch;
+    answer.text = fmt::format("shard {} is unavailable: {}", shard, why);
+    for (auto i : which)
+      settle(x, i, answer);
+  };
+  if (route.node >= routes_->nodes.size())
+    return unavailable(route.trouble);
+  auto& node = routes_->nodes[route.node];
+  auto actor = links_.find(node.listens);
+  if (!actor) {
+    if (!node.up) {
+      refresh(); // For the next question: it may be back.
+      return unavailable(route.trouble);
+    }
+    links_.connect(node.listens, [this](bool) {
+      alarm();
+    });
+    return try_again(
+      x, which,
+      {ec::unreachable, fmt::format("node {} is not reachable: {}", node.name,
+                                    links_.trouble(node.listens))});
+  }
+  auto batch = average_batch{shard, {}};
+  for (auto i : which)
+    batch.requests.push_back(x->requests[i]);
+  self_
+    ->request(actor, std::chrono::milliseconds{context_.process.timeout},
+              std::move(batch))
+    .then(
+      [=](const average_answers& y) {
+        auto again = std::vector<size_t>{};
+        auto why = failure{};
+        for (auto k = size_t{0}; k < which.size(); ++k) {
+          if (k >= y.answers.size()) {
+            why = {ec::malformed, "the node left a question unanswered"};
+            again.push_back(which[k]);
+          } else if (y.answers[k].code == ec::stale_epoch) {
+            why = {ec::unavailable, y.answers[k].text};
+            again.push_back(which[k]);
+          } else {
+            settle(x, which[k], y.answers[k]);
+          }
+        }
+        if (again.empty())
+          return;
+        refresh();
+        try_again(x, again, why);
+      },
+      [=, name = node.name](caf::error& err) {
+        refresh();
+        try_again(x, which, to_failure(err, "node " + name));
+      });
+}
+
+void query_host_state::settle(const round_ptr& x, size_t i,
+                              average_answer answer) {
+  if (x->done[i])
+    return;
+  x->done[i] = true;
+  x->answers.answers[i] = std::move(answer);
+  if (--x->left == 0)
+    x->promise.deliver(std::move(x->answers));
+}
+
+void query_host_state::try_again(const round_ptr& x,
+                                 const std::vector<size_t>& which,
+                                 const failure& why) {
+  if (clock::now() >= x->deadline) {
+    auto answer = average_answer{};
+    answer.code = why.code;
+    answer.text = why.text;
+    for (auto i : which)
+      settle(x, i, answer);
+    return;
+  }
+  if (std::find(waiting_.begin(), waiting_.end(), x) == waiting_.end())
+    waiting_.push_back(x);
+  if (!alarmed_) {
+    alarmed_ = true;
+    self_->delayed_send(self_, retry_every, timer{});
+  }
+}
+
+void query_host_state::wake() {
+  alarmed_ = false;
+  alarm();
+}
+
+void query_host_state::alarm() {
+  if (!routes_ && !waiting_.empty())
+    refresh();
+  auto rounds = std::move(waiting_);
+  waiting_.clear();
+  for (auto& x : rounds)
+    send(x);
+}
+
+void query_host_state::down(const caf::down_msg& x) {
+  if (links_.lost(x))
+    refresh();
+}
+
+query_actor::behavior_type query_host(
+  query_actor::stateful_pointer<query_host_state> self, query_context context) {
+  self->set_down_handler([self](const caf::down_msg& x) {
+    self->state.down(x);
+  });
+  self->state.init(self, std::move(context));
+  return {
+    [self](const ask_averages& x) {
+      return self->state.ask(x);
+    },
+    [self](const timer&) {
+      self->state.wake();
+    },
+  };
+}
+
+} // namespace weir
