@@ -122,12 +122,12 @@ bool scan_data(scanner& in, size_t metrics_max, std::vector<field>& out) {
   if (!in.take('{'))
     return false;
   do {
-    auto text = std::string_view{};
-    auto x = field{};
-    if (!in.string(x.metric) || !in.take(':') || !in.number(x.value, text)
-        || out.size() == metrics_max)
+    if (out.size() == metrics_max)
       return false;
-    out.push_back(x);
+    auto text = std::string_view{};
+    auto& x = out.emplace_back();
+    if (!in.string(x.metric) || !in.take(':') || !in.number(x.value, text))
+      return false;
   } while (in.take(','));
   return in.take('}');
 }
@@ -163,9 +163,9 @@ ndjson_kind scan_ndjson(std::string_view line, size_t metrics_max, draft& out) {
         break;
       case ndjson_key::value: {
         auto text = std::string_view{};
-        auto x = field{default_metric, {}};
+        auto& x = out.fields.emplace_back();
+        x.metric = default_metric;
         fine = kind == ndjson_kind::none && in.number(x.value, text);
-        out.fields.push_back(x);
         kind = ndjson_kind::event;
         break;
       }

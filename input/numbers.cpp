@@ -156,9 +156,10 @@ std::optional<time_ms> in_range(int128 x) {
   return static_cast<time_ms>(x);
 }
 
-int128 floor_div(int128 x, int128 y) {
+/// @pre `y` is positive.
+int64_t floor_div(int64_t x, int64_t y) {
   auto q = x / y;
-  return q - (x % y != 0 && (x < 0) != (y < 0));
+  return q - (x % y < 0);
 }
 
 int128 power_of_ten(int64_t n) {
@@ -208,9 +209,18 @@ number_status parse_decimal(std::string_view text, number& out) {
 }
 
 std::optional<time_ms> scale_time(int64_t x, time_unit unit) {
-  auto power = power_to_ms(unit);
-  return in_range(power >= 0 ? x * power_of_ten(power)
-                             : floor_div(x, power_of_ten(-power)));
+  switch (unit) {
+    case time_unit::s:
+      return in_range(int128{x} * 1000);
+    case time_unit::ms:
+      return in_range(x);
+    case time_unit::us:
+      return in_range(floor_div(x, 1000));
+    case time_unit::ns:
+      return in_range(floor_div(x, 1'000'000));
+  }
+  assert(false);
+  return std::nullopt;
 }
 
 std::optional<time_ms> scale_time(std::string_view text, time_unit unit) {
