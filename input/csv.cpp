@@ -129,7 +129,6 @@ complaint csv_splitter::take_quoted(std::string_view& rest) {
     return fmt::format("column {} goes on behind its closing quote",
                        cells_.size() + 1);
   auto size = unquoted_.size() - start;
-  unquoted_.push_back('\0');
   cells_.push_back(std::string_view{unquoted_}.substr(start, size));
   return std::nullopt;
 }

@@ -18,8 +18,8 @@ public:
   /// Complains of a quote out of place.
   complaint split(std::string_view line);
 
-  /// Views into the line or into this object. The byte behind one, which is
-  /// readable, belongs to no number.
+  /// Views into the line or into this object. Behind one there are readable
+  /// bytes up to one that belongs to no number.
   const std::vector<std::string_view>& cells() const {
     return cells_;
   }
@@ -28,7 +28,7 @@ private:
   complaint take_quoted(std::string_view& rest);
 
   std::vector<std::string_view> cells_;
-  /// What quoted cells hold, each followed by a zero.
+  /// What quoted cells hold.
   std::string unquoted_;
 };
 

@@ -21,7 +21,7 @@ enum class number_status : uint8_t {
 /// Reads the JSON number at `text`. Integers stay integers while 64 bits hold
 /// them; everything else becomes the nearest double.
 /// @returns its end, or null when there is none or it is too great.
-/// @pre A byte that can't belong to a number follows in readable memory.
+/// @pre Bytes are readable up to one that can't belong to a number.
 const char* scan_number(const char* text, number& out);
 
 /// The same for a whole text, of which nothing may be left over.

@@ -73,23 +73,27 @@ TEST_SUITE("input/generate") {
     options.zipf = 1.1;
     options.disorder = 5000;
     options.duplicates = 0.3;
-    CHECK(
-      generated(options)
-      == R"({"timestamp":1700000002167,"entity":"sensor-0000007","value":15.838})"
-         "\n"
-         R"({"timestamp":1700000001186,"entity":"sensor-0000021","value":1.947})"
-         "\n"
-         R"({"timestamp":1700000002981,"entity":"sensor-0000003","value":4.603})"
-         "\n");
+    CHECK(generated(options)
+          == R"({"timestamp":1700000002167,"entity":"sensor-0000007",)"
+             R"("value":15.838})"
+             "\n"
+             R"({"timestamp":1700000001186,"entity":"sensor-0000021",)"
+             R"("value":1.947})"
+             "\n"
+             R"({"timestamp":1700000002981,"entity":"sensor-0000003",)"
+             R"("value":4.603})"
+             "\n");
     options.kind = "samples";
-    CHECK(
-      generated(options)
-      == R"({"sensor_id":"sensor-0000007","timestamp":1700000002,"data":{"metric1":245,"metric2":750,"metric3":204}})"
-         "\n"
-         R"({"sensor_id":"sensor-0000021","timestamp":1700000001,"data":{"metric1":887,"metric2":756,"metric3":152}})"
-         "\n"
-         R"({"sensor_id":"sensor-0000003","timestamp":1700000003,"data":{"metric1":65,"metric2":97,"metric3":263}})"
-         "\n");
+    CHECK(generated(options)
+          == R"({"sensor_id":"sensor-0000007","timestamp":1700000002,)"
+             R"("data":{"metric1":245,"metric2":750,"metric3":204}})"
+             "\n"
+             R"({"sensor_id":"sensor-0000021","timestamp":1700000001,)"
+             R"("data":{"metric1":887,"metric2":756,"metric3":152}})"
+             "\n"
+             R"({"sensor_id":"sensor-0000003","timestamp":1700000003,)"
+             R"("data":{"metric1":65,"metric2":97,"metric3":263}})"
+             "\n");
     options.format = "csv";
     CHECK(generated(options)
           == R"(timestamp_s,sensor_id,metric1,metric2,metric3)"

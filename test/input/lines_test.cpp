@@ -146,6 +146,14 @@ TEST_SUITE("input/line_splitter") {
     CHECK(found[2] == "3: three");
   }
 
+  TEST_CASE_FIXTURE(test::temp_dir, "a line that a failure cut off is gone") {
+    auto whole = gzipped("one\ntwo");
+    auto found = split(file("a", whole.substr(0, whole.size() - 1)));
+    REQUIRE(found.size() == 2);
+    CHECK(found[0] == "1: one");
+    CHECK(has(found[1], "failed: "));
+  }
+
   TEST_CASE_FIXTURE(test::temp_dir, "any text splits as the naive way does") {
     CHECK(rc::check("same lines", [this] {
       auto text = *rc::gen::container<std::string>(
