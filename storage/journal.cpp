@@ -173,9 +173,7 @@ result<void> journal::append(const log_entry& x) {
 }
 
 result<void> journal::commit() {
-  if (auto* why = failed())
-    return tl::unexpected(*why);
-  if (!dirty())
+  if (!dirty() && !failed())
     return {};
   auto done = db_.commit();
   if (!done)
@@ -250,7 +248,7 @@ result<std::vector<uint32_t>> journal::shards() {
 
 result<bool> journal::truncate(uint32_t shard, uint64_t upto,
                                uint64_t rows_max) {
-  assert(!dirty() && rows_max > 0);
+  assert((!dirty() || failed()) && rows_max > 0);
   auto first = std::optional<uint64_t>{};
   auto keep = [&](const row& x) -> result<bool> {
     first = x.integer<uint64_t>(0);
@@ -270,7 +268,7 @@ result<bool> journal::truncate(uint32_t shard, uint64_t upto,
 }
 
 result<void> journal::cut(uint32_t shard, uint64_t last) {
-  assert(!dirty());
+  assert(!dirty() || failed());
   tails_.erase(shard);
   return db_.transact([&] {
     return cut_.run(shard, last);
@@ -278,7 +276,7 @@ result<void> journal::cut(uint32_t shard, uint64_t last) {
 }
 
 result<void> journal::remove_shard(uint32_t shard) {
-  assert(!dirty());
+  assert(!dirty() || failed());
   tails_.erase(shard);
   return db_.transact([&] {
     return remove_.run(shard);

@@ -116,7 +116,7 @@ TEST_SUITE("storage/catalog") {
         {0, any_number(), any_number(), any_number()},
         {9, any_number(), any_number(), any_number()}};
       auto producers = std::vector<producer_record>{};
-      for (auto id : {uint64_t{0}, any_number() / 2 + 1, UINT64_MAX})
+      for (auto id : {uint64_t{0}, any_number() / 2 + 2, UINT64_MAX})
         producers.push_back(any_producer(id));
       {
         auto store = self.open();
@@ -131,7 +131,7 @@ TEST_SUITE("storage/catalog") {
           RC_ASSERT(must(store.compare_and_set(shard, 0, x)));
         must(store.put_known({{0, 1, 1, 1}}));
         must(store.put_known(known));
-        auto other = any_producer(5);
+        auto other = any_producer(1);
         must(store.put_producers({other, any_producer(UINT64_MAX)}));
         must(store.put_producers(producers, {other.id}));
       }

@@ -9,7 +9,7 @@
 namespace weir::test {
 
 /// While it lives, files that SQLite opens go through it: syncs are counted,
-/// and writes and syncs fail when told to.
+/// and reads, writes and syncs fail when told to.
 class faulty_disk {
 public:
   faulty_disk() {
@@ -36,6 +36,7 @@ public:
   /// What the system says of a failed one.
   int system_error = EIO;
   int fail_write = SQLITE_OK;
+  int fail_read = SQLITE_OK;
 
 private:
   /// The functions of a kind of file; it begins with the one that SQLite sees.
@@ -59,6 +60,7 @@ private:
     kind = {*file->pMethods, file->pMethods};
     kind.methods.xSync = sync;
     kind.methods.xWrite = write;
+    kind.methods.xRead = read;
     file->pMethods = &kind.methods;
     return code;
   }
@@ -81,6 +83,13 @@ private:
     auto self = current();
     return self->fail_write ? self->fail_write
                             : base_of(file).xWrite(file, data, bytes, offset);
+  }
+
+  static int read(sqlite3_file* file, void* data, int bytes,
+                  sqlite3_int64 offset) {
+    auto self = current();
+    return self->fail_read ? self->fail_read
+                           : base_of(file).xRead(file, data, bytes, offset);
   }
 
   sqlite3_vfs* real_ = nullptr;

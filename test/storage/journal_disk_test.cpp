@@ -276,6 +276,40 @@ TEST_SUITE("storage/journal disk") {
     CHECK(must(store.tail(0))->index == 4);
   }
 
+  TEST_CASE("a read error ends the journal only if it took a transaction "
+            "with it") {
+    auto dir = temporary_directory{};
+    auto path = dir.file("journal.db");
+    auto logs = log_set{make_log(0, 200), make_log(1, 200)};
+    for (auto open_transaction : {false, true}) {
+      CAPTURE(open_transaction);
+      fs::remove(path);
+      {
+        auto store = must(journal::open(path, durability::power));
+        append_all(store, {logs[0].begin(), logs[0].end() - 1});
+        append_all(store, logs[1]);
+      }
+      auto disk = faulty_disk{};
+      auto store = must(journal::open(path, durability::power));
+      if (open_transaction)
+        must(store.append(logs[0].back()));
+      disk.fail_read = SQLITE_IOERR_READ;
+      auto got = read_log(store, 1);
+      CHECK(code_of(got.end) == ec::io_error);
+      disk.fail_read = SQLITE_OK;
+      if (open_transaction) {
+        CHECK(store.failed() != nullptr);
+        CHECK(text_of(store.commit()) == text_of(got.end));
+      } else {
+        CHECK(store.failed() == nullptr);
+        append_all(store, {logs[0].back()});
+      }
+      CHECK(same(read_log(store, 1).entries, logs[1]));
+      CHECK(read_log(store, 0).entries.size()
+            == (open_transaction ? 199 : 200));
+    }
+  }
+
   TEST_CASE("power durability syncs with every commit, process durability "
             "does not") {
     auto dir = temporary_directory{};

@@ -147,6 +147,13 @@ TEST_SUITE("storage/journal") {
     CHECK(code_of(store.append(nowhere)) == ec::limit_reached);
     seal(nowhere, 10, entry_index_max + 1, 0);
     CHECK(code_of(store.append(nowhere)) == ec::limit_reached);
+    // Reserved, but never touched, so it costs no memory.
+    auto memory = std::unique_ptr<char[]>{new char[entry_bytes_max + 1]};
+    auto large = log_entry{};
+    large.index = 6;
+    large.shard = 9;
+    large.block = {memory.get(), entry_bytes_max + 1};
+    CHECK(code_of(store.append(large)) == ec::limit_reached);
     CHECK(store.failed() == nullptr);
     CHECK(store.pending_entries() == 5);
     must(store.append(log[5]));

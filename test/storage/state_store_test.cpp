@@ -55,7 +55,9 @@ struct fixture {
     store.emplace(open());
   }
 
-  int64_t rows_of(const std::string& table) const {
+  /// Rows in the closed file, visible or not.
+  int64_t chunks_left(state_store store) const {
+    { auto closed = std::move(store); }
     sqlite3* db = nullptr;
     REQUIRE(sqlite3_open(path.c_str(), &db) == SQLITE_OK);
     auto res = int64_t{-1};
@@ -63,8 +65,7 @@ struct fixture {
       *static_cast<int64_t*>(out) = std::atoll(values[0]);
       return 0;
     };
-    sqlite3_exec(db, ("SELECT count(*) FROM " + table).c_str(), keep, &res,
-                 nullptr);
+    sqlite3_exec(db, "SELECT count(*) FROM chunk", keep, &res, nullptr);
     sqlite3_close(db);
     return res;
   }
@@ -173,8 +174,7 @@ TEST_SUITE("storage/state_store") {
     CHECK(load(*store, 1).chunks == chunk_list{{"base", 10}, {"delta", 20}});
     put(*store, 1, true, {{"new", 40}}, meta_of(40));
     CHECK(load(*store, 1).chunks == chunk_list{{"new", 40}});
-    store.reset();
-    CHECK(rows_of("chunk") == 1);
+    CHECK(chunks_left(std::move(*store)) == 1);
   }
 
   TEST_CASE_FIXTURE(fixture, "sizes tell base from deltas") {
@@ -200,6 +200,19 @@ TEST_SUITE("storage/state_store") {
     CHECK(got.chunks.empty());
     put(store, 0, false, {{"first", 10}}, meta_of(10));
     CHECK(load(store, 0).chunks.size() == 1);
+    must(store.remove_shard(0));
+    CHECK(chunks_left(std::move(store)) == 0);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "what is replaced or given up leaves no chunks") {
+    auto store = open();
+    put(store, 0, true, {{"a", 1}, {"b", 2}}, meta_of(2));
+    put(store, 0, true, {}, meta_of(3));
+    must(store.begin(1, true));
+    must(store.add_chunk(1, 1, "c"));
+    must(store.abort(1));
+    must(store.abort(1));
+    CHECK(chunks_left(std::move(store)) == 0);
   }
 
   TEST_CASE_FIXTURE(fixture, "a failure of the reader ends the reading") {
