@@ -23,13 +23,13 @@ struct unit {
 /// Descending, as in a compound. "ms" is tried before "m" and "s" by taking
 /// all letters as the name.
 constexpr auto units = std::array<unit, 7>{{
-    {"y", 365 * ms_per_day},
-    {"w", 7 * ms_per_day},
-    {"d", ms_per_day},
-    {"h", ms_per_hour},
-    {"m", ms_per_minute},
-    {"s", ms_per_second},
-    {"ms", 1},
+  {"y", 365 * ms_per_day},
+  {"w", 7 * ms_per_day},
+  {"d", ms_per_day},
+  {"h", ms_per_hour},
+  {"m", ms_per_minute},
+  {"s", ms_per_second},
+  {"ms", 1},
 }};
 
 /// Years and weeks are read but not written: "30d" says more than "4w2d".
@@ -103,7 +103,7 @@ tl::unexpected<failure> not_a_duration(std::string_view text,
                                        const std::string& why) {
   return fail(ec::invalid_argument,
               quoted(text) + " is not a duration: " + why
-                  + "; write one like 250ms, 60s, 1h30m or 7d");
+                + "; write one like 250ms, 60s, 1h30m or 7d");
 }
 
 tl::unexpected<failure> not_a_time(std::string_view text,
@@ -152,7 +152,7 @@ int64_t days_from_civil(int64_t year, int month, int day) {
   auto year_of_era = year - era * 400;
   auto day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
   auto day_of_era
-      = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
   return era * 146'097 + day_of_era - 719'468;
 }
 
@@ -171,7 +171,7 @@ civil civil_from_days(int64_t days) {
                       - day_of_era / 146'096)
                      / 365;
   auto day_of_year
-      = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
   auto shifted_month = (5 * day_of_year + 2) / 153;
   auto month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
   return {static_cast<int>(year_of_era + era * 400 + (month <= 2)),
@@ -290,10 +290,9 @@ result<time_ms> parse_duration(std::string_view text) {
     while (next_unit != units.end() && next_unit->name != name)
       ++next_unit;
     if (next_unit == units.end())
-      return not_a_duration(text,
-                            quoted(name)
-                                + " is no unit, or is out of order (y, w, "
-                                  "d, h, m, s, ms)");
+      return not_a_duration(text, quoted(name)
+                                    + " is no unit, or is out of order (y, w, "
+                                      "d, h, m, s, ms)");
     auto part = whole_part_of(fraction, next_unit->ms);
     if (!part)
       return not_a_duration(text, "it is no whole number of milliseconds");
@@ -362,8 +361,8 @@ result<time_ms> parse_time(std::string_view text, time_ms now) {
     return distance;
   auto res = time_ms{0};
   auto overflow = text.front() == '-'
-                      ? __builtin_sub_overflow(now, *distance, &res)
-                      : __builtin_add_overflow(now, *distance, &res);
+                    ? __builtin_sub_overflow(now, *distance, &res)
+                    : __builtin_add_overflow(now, *distance, &res);
   return check_range(text, overflow ? std::nullopt : std::optional{res});
 }
 
