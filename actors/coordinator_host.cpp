@@ -170,6 +170,7 @@ void coordinator_host_state::beat(const heartbeat& x,
     clock_ = std::max(clock_, std::min(shard.clock, now));
   }
   directory_->report(x.node, news);
+  plan();
   self_->send(i->second.actor, heartbeat_ack{clock_});
   if (x.settings_version < settings_text_.version)
     self_->send(i->second.actor, settings_text_);

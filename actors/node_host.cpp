@@ -69,9 +69,21 @@ void node_host_state::init(
   self_ = self;
   context_ = std::move(context);
   coordinator_ = context_.coordinator;
+}
+
+void node_host_state::begin(const listening& x) {
+  listens_ = x.at;
   connect();
-  self_->delayed_send(
-    self_, std::chrono::milliseconds{context_.process.heartbeat}, timer{beat});
+  self_->delayed_send(self_,
+                      std::chrono::milliseconds{context_.process.heartbeat},
+                      timer{beat});
+}
+
+void node_host_state::leave(const caf::error& why) {
+  for (auto& [id, shard] : shards_)
+    if (shard.actor)
+      self_->send_exit(shard.actor, why);
+  self_->quit(why);
 }
 
 // -- membership
@@ -89,7 +101,7 @@ void node_host_state::connect() {
     self_
       ->request(coordinator_, timeout,
                 join_node{context_.node, context_.disk, context_.incarnation,
-                          context_.name, context_.listens,
+                          context_.name, listens_,
                           shards_.empty() ? context_.held : hold})
       .then(
         [this](const joined& x) {
@@ -446,9 +458,10 @@ void node_host_state::checkpointed(const shard_checkpointed& x) {
 local_node_actor::behavior_type node_host(
   local_node_actor::stateful_pointer<node_host_state> self,
   node_context context) {
-  self->set_down_handler([self](const caf::down_msg& x) {
-    self->state.down(x);
-  });
+  self->set_down_handler(
+    [self](const caf::down_msg& x) { self->state.down(x); });
+  self->set_exit_handler(
+    [self](const caf::exit_msg& x) { self->state.leave(x.reason); });
   self->state.init(self, std::move(context));
   return {
     [self](const hello& x) {
@@ -480,6 +493,9 @@ local_node_actor::behavior_type node_host(
     },
     [self](const shard_checkpointed& x) {
       self->state.checkpointed(x);
+    },
+    [self](const listening& x) {
+      self->state.begin(x);
     },
     [self](const timer& x) {
       self->state.alarm(x);

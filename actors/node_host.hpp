@@ -23,8 +23,6 @@ struct node_context {
   std::string cluster;
   /// Empty: the coordinator chooses one.
   std::string name;
-  /// Where others reach it.
-  address listens;
   process_settings process;
   std::string journal_path;
   journal_actor journal;
@@ -59,7 +57,9 @@ public:
   void clock(const heartbeat_ack& x);
   void report(const shard_report& x);
   void checkpointed(const shard_checkpointed& x);
+  void begin(const listening& x);
   void alarm(const timer& x);
+  void leave(const caf::error& why);
   void down(const caf::down_msg& x);
 
 private:
@@ -87,6 +87,7 @@ private:
 
   local_node_actor::stateful_pointer<node_host_state> self_ = nullptr;
   node_context context_;
+  address listens_;
   coordinator_actor coordinator_;
   bool member_ = false;
   std::chrono::milliseconds backoff_{0};

@@ -7,6 +7,12 @@
 namespace weir {
 
 // Each defined in the file of its name.
+command serve_command();
+command coordinator_command();
+command node_command();
+command ingest_command();
+command query_command();
+command status_command();
 command config_command();
 command generate_command();
 command version_command();

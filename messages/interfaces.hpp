@@ -60,6 +60,8 @@ using node_actor = door_actor::extend<
 
 /// The same, as its own process sees it.
 using local_node_actor = node_actor::extend<
+  // Its port is open.
+  caf::reacts_to<listening>,
   // From a shard: how it is, and that its checkpoint is done.
   caf::reacts_to<shard_report>, caf::reacts_to<shard_checkpointed>,
   // From itself, later.

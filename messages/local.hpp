@@ -160,6 +160,11 @@ struct timer {
   uint8_t what = 0;
 };
 
+/// To a node: where others reach it from now on. It takes part then.
+struct listening {
+  address at;
+};
+
 /// To the dialer.
 struct dial {
   address to;

@@ -1,0 +1,304 @@
+#include "apps/server.hpp"
+
+#include "actors/checkpointer.hpp"
+#include "actors/clock.hpp"
+#include "actors/coordinator_host.hpp"
+#include "actors/dialer.hpp"
+#include "actors/journal_writer.hpp"
+#include "actors/node_host.hpp"
+#include "actors/process.hpp"
+#include "apps/output.hpp"
+#include "messages/types.hpp"
+#include "storage/catalog.hpp"
+#include "storage/data_dir.hpp"
+#include "storage/journal.hpp"
+#include "storage/state_store.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/io/middleman.hpp>
+#include <caf/send.hpp>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+#include <mutex>
+
+#include <unistd.h>
+
+namespace weir {
+
+namespace {
+
+/// Version of what nodes write into their databases.
+constexpr uint32_t data_format = 1;
+
+/// Why a server stops by itself. Set by an actor, read by the main thread.
+class stop_reason {
+public:
+  void set(failure x) {
+    auto lock = std::unique_lock{mutex_};
+    if (!failure_)
+      failure_ = std::move(x);
+    kill(getpid(), SIGTERM);
+  }
+
+  std::optional<failure> get() {
+    auto lock = std::unique_lock{mutex_};
+    return failure_;
+  }
+
+private:
+  std::mutex mutex_;
+  std::optional<failure> failure_;
+};
+
+/// The actors of a server, which stop before the system that runs them does.
+class server {
+public:
+  server(server_role role, const resolved& options)
+    : role_(role), options_(options), process_(options.values.process) {
+    // nop
+  }
+
+  result<exit_code> run();
+
+private:
+  result<void> open_catalog();
+  result<void> warn_about_settings() const;
+  result<void> start_coordinator();
+  result<void> start_node();
+  result<std::vector<held_shard>> held_logs(journal& db) const;
+  template <class Handle>
+  result<uint16_t> publish(const Handle& actor, const endpoint& at);
+  void stop();
+
+  server_role role_;
+  const resolved& options_;
+  process_settings process_;
+  stop_reason why_;
+  std::optional<data_dir> dir_;
+  std::shared_ptr<catalog> catalog_;
+  catalog_contents contents_;
+  system_config config_;
+  std::unique_ptr<caf::actor_system> system_;
+  std::vector<caf::actor> actors_;
+  coordinator_actor coordinator_;
+};
+
+result<void> server::open_catalog() {
+  auto db = catalog::open(dir_->file("coordinator.db"));
+  if (!db)
+    return tl::unexpected(db.error());
+  if (db->created() && !dir_->who().cluster.empty() && !dir_->fresh())
+    return fail(ec::damaged,
+                fmt::format("{} belongs to cluster {}, but its coordinator.db "
+                            "is gone; restore it from a copy",
+                            dir_->path(), dir_->who().cluster));
+  catalog_ = std::make_shared<catalog>(std::move(*db));
+  auto contents = catalog_->load();
+  if (!contents)
+    return tl::unexpected(contents.error());
+  contents_ = std::move(*contents);
+  if (contents_.cluster)
+    return warn_about_settings();
+  auto id = random_id();
+  if (!id)
+    return tl::unexpected(id.error());
+  contents_.cluster = cluster_record{*id, wall_clock(), data_format};
+  auto pairs = to_pairs(options_.values.cluster);
+  contents_.settings[1] = {pairs.begin(), pairs.end()};
+  if (auto done = catalog_->put_settings(1, contents_.settings[1]); !done)
+    return done;
+  return catalog_->put_cluster(*contents_.cluster);
+}
+
+result<void> server::warn_about_settings() const {
+  if (contents_.settings.empty())
+    return fail(ec::damaged, fmt::format("{} holds a cluster without settings",
+                                         dir_->file("coordinator.db")));
+  auto& kept = contents_.settings.rbegin()->second;
+  for (auto& [name, value] : options_.given_cluster_settings())
+    if (auto i = kept.find(name); i != kept.end() && i->second != value)
+      spdlog::warn("{} = {} is not used: the cluster's {} is {}; change it "
+                   "with `weir config set {}={}`",
+                   name, value, name, i->second, name, value);
+  return {};
+}
+
+template <class Handle>
+result<uint16_t> server::publish(const Handle& actor, const endpoint& at) {
+  auto port
+    = system_->middleman().publish(actor, at.port, at.host.c_str(), true);
+  if (!port)
+    return fail(ec::io_error,
+                fmt::format("can't listen on {}: the port is taken, or the "
+                            "address is not this machine's; choose another "
+                            "--listen, or port 0 for any",
+                            to_string(at)));
+  return *port;
+}
+
+result<void> server::start_coordinator() {
+  if (auto done = open_catalog(); !done)
+    return done;
+  if (auto done = dir_->join(contents_.cluster->id); !done)
+    return done;
+  auto context = coordinator_context{};
+  context.cluster = contents_.cluster->id;
+  context.process = process_;
+  context.store = catalog_;
+  context.contents = contents_;
+  auto actor = system_->spawn(coordinator_host, std::move(context));
+  actors_.push_back(caf::actor_cast<caf::actor>(actor));
+  coordinator_ = actor;
+  auto port = publish(coordinator_, process_.listen);
+  if (!port)
+    return tl::unexpected(port.error());
+  process_.listen.port = *port;
+  if (role_ == server_role::coordinator)
+    print_line(
+      fmt::format("weir coordinator ready at {}", to_string(process_.listen)));
+  return {};
+}
+
+result<std::vector<held_shard>> server::held_logs(journal& db) const {
+  auto res = std::vector<held_shard>{};
+  auto shards = db.shards();
+  if (!shards)
+    return tl::unexpected(shards.error());
+  for (auto shard : *shards) {
+    auto tail = db.tail(shard);
+    // A damaged log is its shard's trouble; the others are served.
+    if (!tail)
+      spdlog::error("{}", tail.error().text);
+    else if (*tail)
+      res.push_back({shard, (*tail)->epoch, (*tail)->index, (*tail)->chain});
+  }
+  return res;
+}
+
+result<void> server::start_node() {
+  auto path = dir_->file("journal.db");
+  auto log = journal::open(path, durability::power);
+  if (!log)
+    return tl::unexpected(log.error());
+  auto state = state_store::open(dir_->file("state.db"));
+  if (!state)
+    return tl::unexpected(state.error());
+  if ((log->created() || state->created()) && !dir_->who().cluster.empty()
+      && role_ == server_role::node)
+    spdlog::warn("{} is new in a data directory that is not", path);
+  auto held = held_logs(*log);
+  if (!held)
+    return tl::unexpected(held.error());
+  auto context = node_context{};
+  context.node = dir_->who().node;
+  context.disk = dir_->who().disk;
+  context.incarnation = dir_->who().incarnation;
+  context.cluster = dir_->who().cluster;
+  context.name = dir_->who().name;
+  context.process = process_;
+  context.journal_path = path;
+  context.held = std::move(*held);
+  context.coordinator = coordinator_;
+  context.journal = system_->spawn<caf::detached>(
+    journal_writer, std::make_shared<journal>(std::move(*log)));
+  context.checkpoints = system_->spawn<caf::detached>(
+    checkpointer, std::make_shared<state_store>(std::move(*state)));
+  context.dialer = system_->spawn<caf::detached>(dialer);
+  for (auto& actor : {caf::actor_cast<caf::actor>(context.journal),
+                      caf::actor_cast<caf::actor>(context.checkpoints),
+                      caf::actor_cast<caf::actor>(context.dialer)})
+    actors_.push_back(actor);
+  context.on_refused = [this](const failure& x) {
+    why_.set(x);
+  };
+  auto ready = std::make_shared<bool>(false);
+  auto listens = std::make_shared<endpoint>();
+  context.on_joined = [this, ready, listens](const joined& x) -> result<void> {
+    if (auto done = dir_->join(x.cluster); !done)
+      return done;
+    if (*ready)
+      return {};
+    *ready = true;
+    if (role_ == server_role::both)
+      print_line(fmt::format("weir serve ready at {} (node {} at {}, data in "
+                             "{})",
+                             to_string(process_.listen), x.name,
+                             to_string(*listens), dir_->path()));
+    else
+      print_line(
+        fmt::format("weir node {} ready at {}", x.name, to_string(*listens)));
+    finish_stdout(exit_code::ok);
+    return {};
+  };
+  // The port comes first: the coordinator is told of it.
+  auto where = process_.listen;
+  if (role_ == server_role::both
+      || !options_.at("listen").given) // That is the coordinator's port.
+    where.port = 0;
+  auto actor = system_->spawn(node_host, context);
+  auto port = publish(caf::actor_cast<node_actor>(actor), where);
+  actors_.insert(actors_.begin(), caf::actor_cast<caf::actor>(actor));
+  if (!port)
+    return tl::unexpected(port.error());
+  where.port = *port;
+  auto reached = process_.advertise.value_or(where);
+  if (reached.port == 0)
+    reached.port = *port;
+  *listens = reached;
+  caf::anon_send(actor, listening{{reached.host, reached.port}});
+  return {};
+}
+
+void server::stop() {
+  for (auto& actor : actors_)
+    caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
+  actors_.clear();
+  coordinator_ = nullptr;
+  system_.reset();
+}
+
+result<exit_code> server::run() {
+  if (auto done = start_logging(process_); !done)
+    return tl::unexpected(done.error());
+  if (auto done = check_listen_host(process_.listen.host); !done)
+    return tl::unexpected(done.error());
+  // Before any thread exists, so that only `sigwait` below sees them.
+  auto signals = sigset_t{};
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  auto dir = data_dir::open(process_.data, process_.name);
+  if (!dir)
+    return tl::unexpected(dir.error());
+  dir_ = std::move(*dir);
+  system_ = std::make_unique<caf::actor_system>(config_);
+  auto done = result<void>{};
+  if (role_ != server_role::node)
+    done = start_coordinator();
+  if (done && role_ != server_role::coordinator)
+    done = start_node();
+  finish_stdout(exit_code::ok);
+  if (done) {
+    auto signal = 0;
+    sigwait(&signals, &signal);
+    spdlog::info("stopping");
+  }
+  stop();
+  if (!done)
+    return tl::unexpected(done.error());
+  if (auto why = why_.get())
+    return tl::unexpected(*why);
+  return exit_code::ok;
+}
+
+} // namespace
+
+result<exit_code> run_server(server_role role, const resolved& options) {
+  return server{role, options}.run();
+}
+
+} // namespace weir
