@@ -102,9 +102,8 @@ bool sliding_table::apply_one(const applying& x, const reading& r) {
   auto series = series_for(x, rec, r);
   if (series == nullptr)
     return false;
-  auto before = series->heap_bytes();
-  series->add(r.time, r.value, x.floor, options_.cells_max);
-  heap_ += series->heap_bytes() - before;
+  heap_ += static_cast<size_t>(
+    series->add(r.time, r.value, x.floor, options_.cells_max));
   set_last(rec, std::max(rec.last(), r.time));
   mark_dirty(slot);
   return true;
@@ -113,6 +112,8 @@ bool sliding_table::apply_one(const applying& x, const reading& r) {
 /// Returns none if a limit refuses the entity.
 uint32_t sliding_table::place_for(const applying& x, const reading& r) {
   auto& found = found_[r.entity];
+  if (found != slot_index::none && at(found).last() > x.limit)
+    return found;
   auto id = x.batch.entities[r.entity];
   auto hash = x.batch.entity_hashes[r.entity];
   if (found == slot_index::none)

@@ -19,8 +19,8 @@ constexpr uint8_t chunk_version = 1;
 
 failure damage(uint64_t covers, const std::string& what) {
   return {ec::damaged, "the checkpoint chunk through log index "
-                           + std::to_string(covers) + " is damaged: " + what
-                           + "; rebuild this replica from another one"};
+                         + std::to_string(covers) + " is damaged: " + what
+                         + "; rebuild this replica from another one"};
 }
 
 } // namespace
@@ -131,13 +131,12 @@ result<size_t> sliding_table::load_chunk(std::string_view chunk,
   auto in = byte_reader{chunk};
   auto version = in.fixed<uint8_t>();
   if (in.ok() && version != chunk_version)
-    return fail(ec::version_mismatch,
-                "the checkpoint chunk through log index "
-                    + std::to_string(covers) + " has version "
-                    + std::to_string(version)
-                    + ", and this program reads version "
-                    + std::to_string(chunk_version)
-                    + "; run the program that wrote it, or a newer one");
+    return fail(
+      ec::version_mismatch,
+      "the checkpoint chunk through log index " + std::to_string(covers)
+        + " has version " + std::to_string(version)
+        + ", and this program reads version " + std::to_string(chunk_version)
+        + "; run the program that wrote it, or a newer one");
   auto n = in.fixed<uint32_t>();
   auto lost_through = in.zigzag();
   auto metrics = std::vector<uint32_t>{};

@@ -33,13 +33,13 @@ bool fits_double(const number& x) {
 } // namespace
 
 sliding_series::sliding_series(sliding_series&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)),
-      last_(other.last_),
-      metric_(other.metric_),
-      head_(other.head_),
-      count_(std::exchange(other.count_, uint16_t{0})),
-      capacity_(std::exchange(other.capacity_, uint16_t{0})),
-      shift_(other.shift_) {
+  : data_(std::exchange(other.data_, nullptr)),
+    last_(other.last_),
+    metric_(other.metric_),
+    head_(other.head_),
+    count_(std::exchange(other.count_, uint16_t{0})),
+    capacity_(std::exchange(other.capacity_, uint16_t{0})),
+    shift_(other.shift_) {
   // nop
 }
 
@@ -71,8 +71,12 @@ time_ms sliding_series::cell_width() const {
                        : time_ms{1} << shift_;
 }
 
+size_t sliding_series::bytes_of(size_t capacity, bool as_raw) {
+  return allocated(capacity * (as_raw ? sizeof(raw_reading) : sizeof(cell)));
+}
+
 size_t sliding_series::heap_bytes() const {
-  return allocated(capacity_ * (is_raw() ? sizeof(raw_reading) : sizeof(cell)));
+  return bytes_of(capacity_, is_raw());
 }
 
 void sliding_series::prefetch() const {
@@ -127,6 +131,12 @@ size_t sliding_series::forgotten(time_ms floor) const {
 }
 
 void sliding_series::drop_forgotten(time_ms floor) {
+  assert(count_ > 0);
+  // A search would touch many cache lines, mostly to find that nothing is.
+  auto first
+    = is_raw() ? items<raw_reading>()->at : last_time_of(*items<cell>());
+  if (first > floor)
+    return;
   auto n = forgotten_items(floor);
   head_ = static_cast<uint16_t>(head_ + n);
   count_ = static_cast<uint16_t>(count_ - n);
@@ -146,7 +156,7 @@ void sliding_series::reallocate(size_t capacity) {
 }
 
 template void sliding_series::reallocate<sliding_series::raw_reading>(
-    size_t capacity);
+  size_t capacity);
 
 template void sliding_series::reallocate<sliding_series::cell>(size_t capacity);
 
@@ -192,10 +202,12 @@ void sliding_series::insert(const T& x, time_ms floor) {
 
 // -- adding ------------------------------------------------------------------
 
-void sliding_series::add(time_ms time, const number& value, time_ms floor,
-                         uint32_t cells_max) {
+ptrdiff_t sliding_series::add(time_ms time, const number& value, time_ms floor,
+                              uint32_t cells_max) {
   assert(time > floor);
   assert(cells_max >= cells_least && cells_max <= cells_limit);
+  auto was_raw = is_raw();
+  auto capacity_before = capacity_;
   if (expired(floor) && count_ > 0) {
     if (is_raw())
       head_ = count_ = 0;
@@ -211,6 +223,10 @@ void sliding_series::add(time_ms time, const number& value, time_ms floor,
   else
     add_to_cell(time, value, floor, cells_max);
   last_ = std::max(last_, time);
+  if (capacity_ == capacity_before && is_raw() == was_raw)
+    return 0;
+  return static_cast<ptrdiff_t>(heap_bytes())
+         - static_cast<ptrdiff_t>(bytes_of(capacity_before, was_raw));
 }
 
 void sliding_series::add_to_cell(time_ms time, const number& value,

@@ -71,9 +71,10 @@ public:
   /// Fetches the cache line that the next reading will probably touch.
   void prefetch() const;
 
+  /// @returns by how much `heap_bytes` has changed.
   /// @pre `time > floor`, and `cells_max` in [cells_least, cells_limit].
-  void add(time_ms time, const number& value, time_ms floor,
-           uint32_t cells_max);
+  ptrdiff_t add(time_ms time, const number& value, time_ms floor,
+                uint32_t cells_max);
 
   /// The window (from, at] without what is forgotten.
   series_answer average(time_ms from, time_ms at, time_ms floor) const;
@@ -124,6 +125,8 @@ private:
 
   /// Stands for k while readings are kept as they came.
   static constexpr uint8_t raw = 0xff;
+
+  static size_t bytes_of(size_t capacity, bool as_raw);
 
   template <class T>
   T* items() const {

@@ -211,38 +211,6 @@ void play(shard& x, const step& s, const number& value) {
   }
 }
 
-std::string to_hex(std::string_view bytes) {
-  constexpr auto digits = std::string_view{"0123456789abcdef"};
-  auto res = std::string{};
-  for (auto x : bytes) {
-    res += digits[static_cast<uint8_t>(x) >> 4];
-    res += digits[static_cast<uint8_t>(x) & 15];
-  }
-  return res;
-}
-
-/// One entity with readings, with cells and with coarse cells.
-std::string small_chunk() {
-  auto table = sliding_table{options_of(1000, 2)};
-  table.advance(2000);
-  auto batch = batch_of{};
-  auto integer = [](int64_t x) {
-    return number::of(x);
-  };
-  batch.add("pump", "heat", 1500, integer(1), 7);
-  batch.add("pump", "load", 1400, integer(2), 7);
-  batch.add("pump", "load", 1401, integer((int64_t{1} << 53) + 1), 7);
-  batch.add("tank", "heat", 1500, number::of(0.5), 8);
-  batch.add("tank", "heat", 1502, number::of(1.5), 8);
-  batch.add("tank", "heat", 1509, number::of(2.5), 8);
-  table.apply(batch.get(), {}, 1);
-  table.begin_checkpoint(true);
-  auto res = std::string{};
-  CHECK(table.next_chunk(10, res));
-  CHECK(!table.next_chunk(10, res));
-  return res;
-}
-
 } // namespace
 
 TEST_SUITE("windows/sliding_checkpoint") {
@@ -398,85 +366,21 @@ TEST_SUITE("windows/sliding_checkpoint") {
     CHECK(chunks >= 3);
   }
 
-  TEST_CASE("the bytes of a chunk never change") {
-    CHECK(to_hex(small_chunk())
-          // version, 2 entities, nothing lost, heat, load
-          == "0102000000ffffffffffffffffff01020468656174046c6f6164"
-             // pump, last at 1500: heat as it came
-             "07000000000000000470756d70b8170200ff01b817000000000000f03f"
-             // load, cells of 1 ms from 1400 on, the second one beyond 2^53
-             "010002f01501000000000000004000000000000000000101000000000000"
-             "4043000000000000f03f00"
-             // tank, last at 1509: heat, cells of 4 ms
-             "08000000000000000474616e6bca1701000202ee05020000000000000040"
-             "000000000000000002010000000000000440000000000000000001");
-  }
-
-  TEST_CASE("what a chunk holds comes back") {
-    auto table = sliding_table{options_of(1000, 2)};
-    table.advance(2000);
-    CHECK(table.load_chunk(small_chunk(), 1).value() == 2);
-    table.finish_recovery();
-    CHECK(table.average("pump", 7, "heat", 2000, 900, 0).average == 1.0);
-    CHECK(table.average("pump", 7, "load", 1401, 1, 0).average
-          == 9007199254740992.0);
-    CHECK(table.average("tank", 8, "heat", 2000, 900, 0).average == 1.5);
-    CHECK(table.average("tank", 8, "heat", 1501, 1, 0).resolution == 4);
-  }
-
-  TEST_CASE("a chunk of another version says what to do") {
-    auto table = sliding_table{{}};
-    auto chunk = small_chunk();
-    chunk[0] = 2;
-    auto res = table.load_chunk(chunk, 77);
-    REQUIRE(!res);
-    CHECK(res.error().code == ec::version_mismatch);
-    CHECK(res.error().text.find("77") != std::string::npos);
-  }
-
-  TEST_CASE("a chunk cut short or with more behind it is damaged") {
-    auto chunk = small_chunk();
-    for (auto n = size_t{0}; n < chunk.size(); ++n) {
-      auto res = sliding_table{{}}.load_chunk(chunk.substr(0, n), 1);
-      REQUIRE(!res);
-      CHECK(res.error().code == ec::damaged);
-    }
-    CHECK(!sliding_table{{}}.load_chunk(chunk + '\0', 1));
-  }
-
-  TEST_CASE("no bytes are too hostile") {
-    CHECK(rc::check([] {
-      auto bytes = small_chunk();
-      auto changes = *rc::gen::nonEmpty(
-        rc::gen::container<std::vector<std::pair<uint16_t, uint8_t>>>(
-          rc::gen::arbitrary<std::pair<uint16_t, uint8_t>>()));
-      for (auto& [at, value] : changes)
-        if (auto i = at % bytes.size(); i != 0)
-          bytes[i] = static_cast<char>(value);
-      auto table = sliding_table{options_of(1000, 2)};
-      table.advance(*rc::gen::arbitrary<time_ms>());
-      if (!table.load_chunk(bytes, *rc::gen::arbitrary<uint64_t>()))
-        return;
-      table.finish_recovery();
-      table.digest();
-      for (auto hash : {uint64_t{7}, uint64_t{8}})
-        for (auto id : {"pump", "tank"}) {
-          table.average(id, hash, "heat", *rc::gen::arbitrary<time_ms>(),
-                        *rc::gen::arbitrary<time_ms>(), 0);
-          auto batch = batch_of{};
-          for (auto i = 0; i < 5; ++i)
-            batch.add(id, "heat", *rc::gen::arbitrary<time_ms>(), *any_number(),
-                      hash);
-          table.apply(batch.get(), {}, 2);
-          table.average(id, hash, "heat", 0, *rc::gen::arbitrary<time_ms>(),
-                        *rc::gen::arbitrary<time_ms>());
-        }
-      table.begin_checkpoint(true);
-      auto again = std::string{};
-      if (table.next_chunk(10, again))
-        RC_ASSERT(sliding_table{{}}.load_chunk(again, 1).has_value());
-      while (!table.sweep(1))
-        ;
-    }));
+  TEST_CASE("an entity that is forgotten during a round is stored without its "
+            "readings") {
+    auto table = sliding_table{options_of(100, 4)};
+    table.apply(batch_of{}.add("a", "m", 5, 1).get(), {}, 1);
+    table.begin_checkpoint(false);
+    table.advance(1000);
+    while (!table.sweep(1))
+      ;
+    CHECK(table.entities() == 1);
+    auto chunk = std::string{};
+    CHECK(table.next_chunk(10, chunk));
+    table.sweep(1);
+    CHECK(table.entities() == 0);
+    auto other = sliding_table{options_of(100, 4)};
+    CHECK(other.load_chunk(chunk, 1).value() == 1);
+    CHECK(!ask(other, "a", "m", 10, 10).known_metric);
   }
 } // TEST_SUITE

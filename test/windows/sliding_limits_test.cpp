@@ -105,12 +105,14 @@ struct step {
   time_ms behind = 0;
   time_ms pause = 0;
   int sweep = 0;
+  int checkpoint = 0;
   int64_t value = 0;
 };
 
 std::ostream& operator<<(std::ostream& out, const step& x) {
   return out << "{e" << x.entity << ", m" << x.metric << ", -" << x.behind
-             << ", +" << x.pause << ", sweep " << x.sweep << '}';
+             << ", +" << x.pause << ", sweep " << x.sweep << ", checkpoint "
+             << x.checkpoint << '}';
 }
 
 rc::Gen<std::vector<step>> steps() {
@@ -122,6 +124,8 @@ rc::Gen<std::vector<step>> steps() {
                  rc::gen::weightedElement<time_ms>(
                    {{20, 0}, {10, 3}, {5, 25}, {2, 90}, {1, 200}})),
     rc::gen::set(&step::sweep, rc::gen::inRange(0, 4)),
+    rc::gen::set(&step::checkpoint, rc::gen::weightedElement<int>(
+                                      {{12, 0}, {1, 1}, {1, 2}, {1, 3}})),
     rc::gen::set(&step::value, rc::gen::inRange<int64_t>(-99, 99)));
   return rc::gen::scale(3.0, rc::gen::container<std::vector<step>>(one));
 }
@@ -195,7 +199,7 @@ TEST_SUITE("windows/sliding_limits") {
   }
 
   TEST_CASE("limits and answers agree with a naive table, however memory is "
-            "swept") {
+            "swept and stored") {
     CHECK(rc::check([] {
       auto table = sliding_table{tight()};
       auto swept = sliding_table{tight()};
@@ -222,6 +226,13 @@ TEST_SUITE("windows/sliding_limits") {
         }
         if (x.sweep > 0)
           swept.sweep(static_cast<size_t>(x.sweep));
+        auto chunk = std::string{};
+        if (x.checkpoint == 1)
+          swept.begin_checkpoint(x.metric == 0);
+        else if (x.checkpoint == 2)
+          swept.next_chunk(2, chunk);
+        else if (x.checkpoint == 3)
+          swept.abort_checkpoint();
         auto value = number::of(x.value);
         batch.add(id, metric, clock - x.behind, value);
         expected += naive.add(id, metric, clock - x.behind, value) ? 0 : 1;

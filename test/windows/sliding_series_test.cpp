@@ -244,6 +244,26 @@ TEST_SUITE("windows/sliding_series") {
     CHECK(x.average(3, 4, 0).mean == 1e-308);
   }
 
+  TEST_CASE("a mean of the greatest double is never beyond it") {
+    CHECK(rc::check([] {
+      constexpr auto most = std::numeric_limits<double>::max();
+      auto x = sliding_series{};
+      auto width = time_ms{1} << *rc::gen::inRange(2, 8);
+      auto rest = *rc::gen::inRange<time_ms>(0, width);
+      // The first two share a cell of that width; all others have their own.
+      for (auto time : {time_ms{1}, width / 2 + 1})
+        x.add(time, number::of(0.5), 0, 6);
+      for (auto i = 1; i <= 5; ++i)
+        x.add(i * width + rest, number::of(most), 0, 6);
+      RC_ASSERT(x.cell_width() == width);
+      auto from = *rc::gen::inRange<time_ms>(width - 1, 5 * width);
+      auto at = *rc::gen::inRange<time_ms>(from, 6 * width);
+      auto answer = x.average(from, at, 0);
+      RC_ASSERT(!answer.overflow);
+      RC_ASSERT(std::isfinite(answer.mean));
+    }));
+  }
+
   TEST_CASE("a cell whose sum left the doubles has none, and others do") {
     auto x = sliding_series{};
     x.add(1, number::of(int64_t{1} << 60), 0, 16);
