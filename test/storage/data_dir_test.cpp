@@ -5,7 +5,6 @@
 
 #include <rapidcheck.h>
 
-#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -232,7 +231,7 @@ TEST_SUITE("storage/data_dir") {
     REQUIRE((user != 0 || ::seteuid(nobody) == 0));
     auto dir = data_dir::open(path, "");
     auto below = data_dir::open(path + "/below", "");
-    REQUIRE(::seteuid(user) == 0);
+    REQUIRE((user != 0 || ::seteuid(user) == 0));
     for (auto& x : {dir.error(), below.error()}) {
       CHECK(x.code == ec::io_error);
       CHECK(contains(x.text, "check owner and mode"));
@@ -242,11 +241,9 @@ TEST_SUITE("storage/data_dir") {
 
   TEST_CASE_FIXTURE(fixture, "full and read-only file systems are told with "
                              "advice, and cost nothing") {
-    fs::create_directory(path);
-    if (::mount("tmpfs", path.c_str(), "tmpfs", 0, "size=64k") != 0) {
-      MESSAGE("skipped: mounting a tmpfs is not allowed here");
+    auto disk = small_disk{path, "64k"};
+    if (!disk)
       return;
-    }
     auto dir = path + "/data";
     auto first = must(data_dir::open(dir, "")).who();
     put_bytes(path + "/ballast", "");
@@ -260,10 +257,9 @@ TEST_SUITE("storage/data_dir") {
     fs::remove(path + "/ballast");
     auto second = must(data_dir::open(dir, "")).who();
     CHECK(second.node == first.node);
-    REQUIRE(::mount("", path.c_str(), "", MS_REMOUNT | MS_RDONLY, "") == 0);
+    disk.make_read_only();
     auto frozen = data_dir::open(dir, "");
     auto fresh = data_dir::open(path + "/other", "");
-    ::umount2(path.c_str(), MNT_DETACH);
     CHECK(code_of(frozen) == ec::io_error);
     CHECK(contains(text_of(frozen), "mount it writable"));
     CHECK(code_of(fresh) == ec::io_error);

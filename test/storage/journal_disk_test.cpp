@@ -2,7 +2,6 @@
 #include "test/storage/support.hpp"
 
 #include <csignal>
-#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,32 +46,6 @@ log_set make_logs() {
     }
   ::_exit(0);
 }
-
-/// A file system of its own, or a printed reason why there is none.
-class small_disk {
-public:
-  explicit small_disk(const std::string& path) : path_(path) {
-    fs::create_directory(path);
-    mounted_ = ::mount("tmpfs", path.c_str(), "tmpfs", 0, "size=12m") == 0;
-    if (!mounted_)
-      MESSAGE("skipped: mounting a tmpfs is not allowed here");
-  }
-
-  small_disk(const small_disk&) = delete;
-
-  ~small_disk() {
-    if (mounted_)
-      ::umount2(path_.c_str(), MNT_DETACH);
-  }
-
-  explicit operator bool() const {
-    return mounted_;
-  }
-
-private:
-  std::string path_;
-  bool mounted_ = false;
-};
 
 } // namespace
 
@@ -128,7 +101,7 @@ TEST_SUITE("storage/journal disk") {
   TEST_CASE("a full disk refuses the open transaction, keeps the rest, and is "
             "got over") {
     auto dir = temporary_directory{};
-    auto disk = small_disk{dir.file("disk")};
+    auto disk = small_disk{dir.file("disk"), "12m"};
     if (!disk)
       return;
     auto path = dir.file("disk/journal.db");

@@ -13,6 +13,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <sys/mount.h>
 #include <unistd.h>
 #include <vector>
 
@@ -54,6 +55,37 @@ public:
 
 private:
   std::string path_;
+};
+
+/// A file system of `size` at `path`, or a printed reason why there is none.
+class small_disk {
+public:
+  small_disk(const std::string& path, const std::string& size) : path_(path) {
+    fs::create_directory(path);
+    auto options = "size=" + size;
+    mounted_ = ::mount("tmpfs", path.c_str(), "tmpfs", 0, options.c_str()) == 0;
+    if (!mounted_)
+      MESSAGE("skipped: mounting a tmpfs is not allowed here");
+  }
+
+  small_disk(const small_disk&) = delete;
+
+  ~small_disk() {
+    if (mounted_)
+      ::umount2(path_.c_str(), MNT_DETACH);
+  }
+
+  explicit operator bool() const {
+    return mounted_;
+  }
+
+  void make_read_only() {
+    REQUIRE(::mount("", path_.c_str(), "", MS_REMOUNT | MS_RDONLY, "") == 0);
+  }
+
+private:
+  std::string path_;
+  bool mounted_ = false;
 };
 
 /// The value of `x`, or a failed test that shows the failure's sentence.
