@@ -4,8 +4,9 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
-#include <cmath>
+#include <array>
 #include <cstdint>
+#include <ctime>
 #include <map>
 #include <random>
 #include <string>
@@ -39,14 +40,41 @@ std::vector<time_ms> times(int64_t how) {
   return res;
 }
 
-void report(benchmark::State& state, double bytes) {
-  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(readings));
-  state.counters["bytes"] = bytes;
-}
+/// Processor seconds an iteration of `multimap_insert`, which runs first.
+std::array<double, 3> multimap_seconds = {};
+
+/// Counts processor time, and says how many times faster than a multimap it
+/// was in this very run.
+class stopwatch {
+public:
+  explicit stopwatch(benchmark::State& state)
+    : state_(state), start_(std::clock()) {
+    // nop
+  }
+
+  double seconds() const {
+    return static_cast<double>(std::clock() - start_) / CLOCKS_PER_SEC
+           / static_cast<double>(state_.iterations());
+  }
+
+  void report(double bytes) {
+    auto order = static_cast<size_t>(state_.range(0));
+    state_.SetItemsProcessed(state_.iterations()
+                             * static_cast<int64_t>(readings));
+    state_.counters["bytes"] = bytes;
+    if (multimap_seconds[order] > 0)
+      state_.counters["times_multimap"] = multimap_seconds[order] / seconds();
+  }
+
+private:
+  benchmark::State& state_;
+  std::clock_t start_;
+};
 
 void series_insert(benchmark::State& state) {
   auto ts = times(state.range(0));
   auto bytes = size_t{0};
+  auto watch = stopwatch{state};
   for (auto _ : state) {
     auto series = sliding_series{};
     for (auto t : ts)
@@ -55,11 +83,12 @@ void series_insert(benchmark::State& state) {
     benchmark::DoNotOptimize(series.average(0, readings, no_floor).mean);
     bytes = series.heap_bytes();
   }
-  report(state, static_cast<double>(bytes));
+  watch.report(static_cast<double>(bytes));
 }
 
 void multimap_insert(benchmark::State& state) {
   auto ts = times(state.range(0));
+  auto watch = stopwatch{state};
   for (auto _ : state) {
     auto map = std::multimap<time_ms, double>{};
     for (auto t : ts)
@@ -70,7 +99,8 @@ void multimap_insert(benchmark::State& state) {
     benchmark::DoNotOptimize(sum / static_cast<double>(map.size()));
   }
   constexpr auto node = allocated(32 + sizeof(std::pair<time_ms, double>));
-  report(state, static_cast<double>(node * readings));
+  multimap_seconds[static_cast<size_t>(state.range(0))] = watch.seconds();
+  watch.report(static_cast<double>(node * readings));
 }
 
 /// Sorted vector of readings. A million of them wholly disordered would take
@@ -78,6 +108,7 @@ void multimap_insert(benchmark::State& state) {
 void vector_insert(benchmark::State& state) {
   auto ts = times(state.range(0));
   auto bytes = size_t{0};
+  auto watch = stopwatch{state};
   for (auto _ : state) {
     auto xs = std::vector<std::pair<time_ms, double>>{};
     for (auto t : ts) {
@@ -90,7 +121,7 @@ void vector_insert(benchmark::State& state) {
     benchmark::DoNotOptimize(sum / static_cast<double>(xs.size()));
     bytes = xs.capacity() * sizeof(xs[0]);
   }
-  report(state, static_cast<double>(bytes));
+  watch.report(static_cast<double>(bytes));
 }
 
 BENCHMARK(multimap_insert)->DenseRange(in_order, wholly_disordered);
