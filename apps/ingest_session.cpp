@@ -120,15 +120,21 @@ void ingest_session::close(uint32_t shard) {
     hand_over();
 }
 
+input_mark ingest_session::mark() const {
+  auto res = input_mark{};
+  res.record = number_;
+  if (digest_ != nullptr)
+    res.digest = XXH3_64bits_digest(digest_.get());
+  res.malformed = malformed_;
+  res.duplicate = duplicate_;
+  return res;
+}
+
 void ingest_session::hand_over() {
   // A resumed input is not touched before it is known to be the same.
   if (!verified_)
     return;
-  parcel_.mark.record = number_;
-  if (digest_ != nullptr)
-    parcel_.mark.digest = XXH3_64bits_digest(digest_.get());
-  parcel_.mark.malformed = malformed_;
-  parcel_.mark.duplicate = duplicate_;
+  parcel_.mark = mark();
   parcel_.handed_over = number_;
   for (auto& x : blocks_)
     if (x.builder.records() > 0)
@@ -169,7 +175,8 @@ result<void> ingest_session::end() {
   }
   flush();
   parcel_.end = true;
-  parcel_.mark.record = handed_number_;
+  if (complete)
+    parcel_.mark = mark();
   parcel_.handed_over = handed_number_;
   gate_->handed_over(0);
   caf::anon_send(actor_, std::move(parcel_));

@@ -68,6 +68,7 @@ private:
   };
 
   result<void> count(std::string_view raw);
+  input_mark mark() const;
   void close(uint32_t shard);
   void hand_over();
 
