@@ -24,9 +24,16 @@ constexpr time_ms save_commits_every = 5'000;
 /// Time constant of the smoothed rates.
 constexpr double rate_window_ms = 3'000;
 
+/// A node that takes longer to answer is shown as it was.
+constexpr auto status_timeout = std::chrono::seconds{1};
+
 /// Random ids have bit 0 of their lower half set, named ones don't: shards
 /// forget random ones after a while.
 constexpr uint64_t random_bit = 1;
+
+/// Random producers that have ended are remembered for a while, in case that
+/// their last report comes twice.
+constexpr size_t folded_max = 10'000;
 
 /// Stands for all random producers that have ended: what they reported lives
 /// on in the ledger, they themselves don't.
@@ -148,32 +155,42 @@ void coordinator_host_state::measure(member_node& x, time_ms now) const {
 void coordinator_host_state::beat(const heartbeat& x,
                                   const caf::strong_actor_ptr& sender) {
   auto i = members_.find(x.node);
+  if (i == members_.end() || i->second.actor.address() != sender)
+    return; // Of an earlier connection.
+  take(x);
+  self_->send(i->second.actor, heartbeat_ack{clock_});
+  if (x.settings_version < settings_text_.version)
+    self_->send(i->second.actor, settings_text_);
+}
+
+void coordinator_host_state::take(const heartbeat& x) {
+  auto i = members_.find(x.node);
   auto known = directory_->nodes().find(x.node);
   if (i == members_.end() || known == directory_->nodes().end()
-      || known->second.self.incarnation != x.incarnation
-      || i->second.actor.address() != sender)
-    return; // Of an earlier connection.
+      || known->second.self.incarnation != x.incarnation)
+    return;
   auto now = wall_clock();
   directory_->seen(x.node, now);
   i->second.news = x;
   measure(i->second, now);
   auto news = std::map<uint32_t, shard_news>{};
   for (auto& shard : x.shards) {
+    if (shard.shard >= directory_->shards())
+      continue;
     news.emplace(shard.shard,
                  shard_news{shard.epoch,
                             shard.state == shard_state::serving,
                             shard.empty,
                             shard.text,
                             {shard.index, shard.epoch, shard.chain}});
-    reports_[shard.shard] = shard;
+    // A node that has let go of a shard is no witness any more.
+    if (directory_->config(shard.shard).primary == x.node)
+      reports_[shard.shard] = shard;
     // Never past the wall clock, whatever a shard says.
     clock_ = std::max(clock_, std::min(shard.clock, now));
   }
   directory_->report(x.node, news);
   plan();
-  self_->send(i->second.actor, heartbeat_ack{clock_});
-  if (x.settings_version < settings_text_.version)
-    self_->send(i->second.actor, settings_text_);
 }
 
 void coordinator_host_state::released(const shard_released& x) {
@@ -269,6 +286,9 @@ result<void> coordinator_host_state::fold_producer(const producer_record& x) {
     return res;
   producers_[ended_producers] = total;
   producers_.erase(x.id);
+  if (folded_.size() >= folded_max)
+    folded_.clear();
+  folded_.insert(x.id);
   return {};
 }
 
@@ -311,6 +331,8 @@ caf::result<producer_opened> coordinator_host_state::open(
 caf::result<session_reported> coordinator_host_state::report(
   const report_session& x) {
   auto i = producers_.find(x.producer);
+  if (i == producers_.end() && folded_.count(x.producer) > 0)
+    return session_reported{x.session}; // The answer got lost.
   if (i == producers_.end()) // It opened its session at another coordinator.
     i = producers_.emplace(x.producer, producer_record{}).first;
   auto record = i->second;
@@ -398,7 +420,35 @@ caf::result<settings_text> coordinator_host_state::change(
   return text;
 }
 
-cluster_status coordinator_host_state::status() const {
+caf::result<cluster_status> coordinator_host_state::status() {
+  // Heartbeats are a little old; whoever asks after an acknowledgement wants
+  // to see what was acknowledged.
+  auto promise = self_->make_response_promise<cluster_status>();
+  auto left = std::make_shared<size_t>(1);
+  auto done = [this, left, promise]() mutable {
+    if (--*left == 0)
+      promise.deliver(known_status());
+  };
+  for (auto& [id, member] : members_) {
+    auto node = directory_->nodes().find(id);
+    if (!member.actor || node == directory_->nodes().end() || !node->second.up)
+      continue;
+    ++*left;
+    self_->request(member.actor, status_timeout, get_heartbeat{})
+      .then(
+        [this, done](const heartbeat& x) mutable {
+          take(x);
+          done();
+        },
+        [done](caf::error&) mutable {
+          done(); // Its last heartbeat must do.
+        });
+  }
+  done();
+  return promise;
+}
+
+cluster_status coordinator_host_state::known_status() const {
   auto res = cluster_status{};
   res.cluster = context_.cluster;
   res.clock = clock_;

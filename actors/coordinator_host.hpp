@@ -37,12 +37,13 @@ public:
   caf::result<joined> join(const join_node& x,
                            const caf::strong_actor_ptr& sender);
   void beat(const heartbeat& x, const caf::strong_actor_ptr& sender);
+  void take(const heartbeat& x);
   void released(const shard_released& x);
   caf::result<producer_opened> open(const open_producer& x,
                                     const caf::strong_actor_ptr& sender);
   caf::result<session_reported> report(const report_session& x);
   routes where() const;
-  cluster_status status() const;
+  caf::result<cluster_status> status();
   settings_text settings() const;
   caf::result<settings_text> change(const change_settings& x);
   void alarm();
@@ -63,6 +64,7 @@ private:
     uint64_t session = 0;
   };
 
+  cluster_status known_status() const;
   void plan();
   void measure(member_node& x, time_ms now) const;
   std::string choose_name(const join_node& x) const;
@@ -80,6 +82,7 @@ private:
   /// The last report of every shard, whoever made it.
   std::map<uint32_t, shard_report> reports_;
   std::map<producer_id, producer_record> producers_;
+  std::set<producer_id> folded_;
   std::map<producer_id, live_session> sessions_;
   time_ms clock_ = -1;
   time_ms commits_saved_ = 0;

@@ -24,6 +24,9 @@ constexpr auto backoff_max = std::chrono::milliseconds{2000};
 /// Deletes and reads wait for whatever else the disk has to do.
 constexpr auto disk_timeout = std::chrono::minutes{5};
 
+/// A shard that is busier than that is reported as it was.
+constexpr auto report_timeout = std::chrono::milliseconds{500};
+
 /// A shard whose actor dies this often is reported as failed: what its log
 /// holds would kill it again.
 constexpr uint32_t shard_deaths_max = 3;
@@ -74,9 +77,8 @@ void node_host_state::init(
 void node_host_state::begin(const listening& x) {
   listens_ = x.at;
   connect();
-  self_->delayed_send(self_,
-                      std::chrono::milliseconds{context_.process.heartbeat},
-                      timer{beat});
+  self_->delayed_send(
+    self_, std::chrono::milliseconds{context_.process.heartbeat}, timer{beat});
 }
 
 void node_host_state::leave(const caf::error& why) {
@@ -205,9 +207,7 @@ void node_host_state::alarm(const timer& x) {
     self_, std::chrono::milliseconds{context_.process.heartbeat}, timer{beat});
 }
 
-void node_host_state::send_heartbeat() {
-  if (!member_)
-    return;
+heartbeat node_host_state::make_heartbeat() const {
   auto res = heartbeat{};
   res.node = context_.node;
   res.incarnation = context_.incarnation;
@@ -221,7 +221,40 @@ void node_host_state::send_heartbeat() {
         && shard.news.state != shard_state::recovering)
       res.trouble = shard.news.text;
   }
-  self_->send(coordinator_, std::move(res));
+  return res;
+}
+
+void node_host_state::send_heartbeat() {
+  if (member_)
+    self_->send(coordinator_, make_heartbeat());
+}
+
+caf::result<heartbeat> node_host_state::report_now() {
+  auto promise = self_->make_response_promise<heartbeat>();
+  auto left = std::make_shared<size_t>(1);
+  auto done = [this, left, promise]() mutable {
+    if (--*left == 0)
+      promise.deliver(make_heartbeat());
+  };
+  for (auto& [id, shard] : shards_) {
+    if (!shard.actor)
+      continue;
+    ++*left;
+    self_
+      ->request<caf::message_priority::high>(shard.actor, report_timeout,
+                                             report_shard{})
+      .then(
+        [this, done](const shard_report& x) mutable {
+          if (auto i = shards_.find(x.shard); i != shards_.end())
+            i->second.news = x;
+          done();
+        },
+        [done](caf::error&) mutable {
+          done(); // What it said last must do.
+        });
+  }
+  done();
+  return promise;
 }
 
 void node_host_state::settings(const settings_text& x) {
@@ -458,10 +491,12 @@ void node_host_state::checkpointed(const shard_checkpointed& x) {
 local_node_actor::behavior_type node_host(
   local_node_actor::stateful_pointer<node_host_state> self,
   node_context context) {
-  self->set_down_handler(
-    [self](const caf::down_msg& x) { self->state.down(x); });
-  self->set_exit_handler(
-    [self](const caf::exit_msg& x) { self->state.leave(x.reason); });
+  self->set_down_handler([self](const caf::down_msg& x) {
+    self->state.down(x);
+  });
+  self->set_exit_handler([self](const caf::exit_msg& x) {
+    self->state.leave(x.reason);
+  });
   self->state.init(self, std::move(context));
   return {
     [self](const hello& x) {
@@ -490,6 +525,9 @@ local_node_actor::behavior_type node_host(
     },
     [self](const shard_report& x) {
       self->state.report(x);
+    },
+    [self](const get_heartbeat&) {
+      return self->state.report_now();
     },
     [self](const shard_checkpointed& x) {
       self->state.checkpointed(x);

@@ -56,6 +56,7 @@ public:
   void settings(const settings_text& x);
   void clock(const heartbeat_ack& x);
   void report(const shard_report& x);
+  caf::result<heartbeat> report_now();
   void checkpointed(const shard_checkpointed& x);
   void begin(const listening& x);
   void alarm(const timer& x);
@@ -81,6 +82,7 @@ private:
   void spawn_shard(uint32_t shard, hosted& x);
   void refuse(const caf::strong_actor_ptr& to, append_ack ack, ec code,
               std::string text) const;
+  heartbeat make_heartbeat() const;
   void send_heartbeat();
   void begin_checkpoints();
   void checkpoint_next();

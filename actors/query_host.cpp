@@ -98,7 +98,9 @@ void query_host_state::send(const round_ptr& x, uint32_t shard,
       refresh(); // For the next question: it may be back.
       return unavailable(route.trouble);
     }
-    links_.connect(node.listens, [this](bool) {
+    links_.connect(node.listens, [this](bool up) {
+      if (!up)
+        refresh(); // The coordinator may know more.
       alarm();
     });
     return try_again(

@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <limits>
+
 namespace weir {
 
 namespace {
@@ -250,7 +252,10 @@ average_answers shard_host_state::average(const average_batch& x) const {
     auto hash = entity_hash(request.entity);
     auto found = core_->average(request.entity, hash, request.metric, at, width,
                                 cluster_clock_, now, answer.end);
-    answer.start = answer.end - width;
+    // Any time may be asked for.
+    constexpr auto earliest = std::numeric_limits<time_ms>::min();
+    answer.start
+      = answer.end < earliest + width ? earliest : answer.end - width;
     answer.known_entity = found.known_entity;
     answer.known_metric = found.known_metric;
     answer.count = found.count;
@@ -412,6 +417,9 @@ shard_actor::behavior_type shard_host(
     },
     [self](const shard_tick& x) {
       self->state.tick(x);
+    },
+    [self](const report_shard&) {
+      return self->state.report();
     },
     [self](const release_shard& x) {
       return self->state.release(x);

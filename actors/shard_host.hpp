@@ -39,6 +39,7 @@ public:
   average_answers average(const average_batch& x) const;
   void lead(uint64_t epoch);
   void tick(const shard_tick& x);
+  shard_report report() const;
   caf::result<bool> release(const release_shard& x);
   void checkpoint();
   void committed(uint64_t index);
@@ -64,7 +65,6 @@ private:
               std::string text) const;
   void next_chunk();
   void end_checkpoint(uint64_t upto);
-  shard_report report() const;
   std::string not_serving() const;
 
   shard_actor::stateful_pointer<shard_host_state> self_ = nullptr;

@@ -1,3 +1,4 @@
+#include "apps/client.hpp"
 #include "apps/commands.hpp"
 #include "apps/option_flags.hpp"
 #include "apps/output.hpp"
@@ -112,12 +113,57 @@ runner declare_check(CLI::App& app) {
   };
 }
 
+/// "window=5m" as a name and a text.
+result<std::pair<std::string, std::string>> assignment(const std::string& x) {
+  auto pos = x.find('=');
+  if (pos == std::string::npos || pos == 0)
+    return fail(ec::invalid_argument,
+                fmt::format("{} is not of the form NAME=VALUE", x));
+  return std::pair{x.substr(0, pos), x.substr(pos + 1)};
+}
+
+runner declare_set(CLI::App& app) {
+  auto texts = std::make_shared<std::vector<std::string>>();
+  app
+    .add_option("NAME=VALUE", *texts,
+                "Settings of the cluster and their new values.")
+    ->required()
+    ->type_name("");
+  auto flags = option_flags{app};
+  flags.only({"join", "timeout"});
+  return [texts, flags]() -> result<exit_code> {
+    auto options = flags.resolve();
+    if (!options)
+      return tl::unexpected(options.error());
+    auto request = change_settings{};
+    for (auto& text : *texts) {
+      auto pair = assignment(text);
+      if (!pair)
+        return tl::unexpected(pair.error());
+      request.values.push_back(std::move(*pair));
+    }
+    auto cluster = client::connect(options->values.process);
+    if (!cluster)
+      return tl::unexpected(cluster.error());
+    auto res = (*cluster)->ask<settings_text>(request);
+    if (!res)
+      return tl::unexpected(res.error());
+    for (auto& [name, value] : res->values)
+      for (auto& changed : request.values)
+        if (changed.first == name)
+          print_line(fmt::format("{} = {}", name, value));
+    print_line(fmt::format("version {} of the cluster's settings is in force",
+                           res->version));
+    return exit_code::ok;
+  };
+}
+
 } // namespace
 
 command config_command() {
   auto res = command{};
   res.name = "config";
-  res.help = "Show or check the configuration";
+  res.help = "Show, check or change the configuration";
   res.examples = {"weir config show"};
   res.group = {
     {"show",
@@ -130,6 +176,11 @@ command config_command() {
      "Check a configuration file, and print all errors in it",
      {"weir config check weir.toml"},
      declare_check,
+     {}},
+    {"set",
+     "Change settings of a running cluster",
+     {"weir config set window=5m lateness=30s", "weir config set retention="},
+     declare_set,
      {}},
   };
   return res;

@@ -22,6 +22,7 @@
 #include <spdlog/spdlog.h>
 
 #include <csignal>
+#include <map>
 #include <mutex>
 
 #include <unistd.h>
@@ -68,7 +69,8 @@ private:
   result<void> warn_about_settings() const;
   result<void> start_coordinator();
   result<void> start_node();
-  result<std::vector<held_shard>> held_logs(journal& db) const;
+  result<std::vector<held_shard>> held_logs(journal& log,
+                                            state_store& state) const;
   template <class Handle>
   result<uint16_t> publish(const Handle& actor, const endpoint& at);
   void stop();
@@ -162,20 +164,27 @@ result<void> server::start_coordinator() {
   return {};
 }
 
-result<std::vector<held_shard>> server::held_logs(journal& db) const {
-  auto res = std::vector<held_shard>{};
-  auto shards = db.shards();
-  if (!shards)
-    return tl::unexpected(shards.error());
-  for (auto shard : *shards) {
-    auto tail = db.tail(shard);
-    // A damaged log is its shard's trouble; the others are served.
-    if (!tail)
-      spdlog::error("{}", tail.error().text);
-    else if (*tail)
-      res.push_back({shard, (*tail)->epoch, (*tail)->index, (*tail)->chain});
-  }
-  return res;
+result<std::vector<held_shard>> server::held_logs(journal& log,
+                                                  state_store& state) const {
+  auto res = std::map<uint32_t, held_shard>{};
+  auto logs = log.shards();
+  if (!logs)
+    return tl::unexpected(logs.error());
+  auto checkpoints = state.shards();
+  if (!checkpoints)
+    return tl::unexpected(checkpoints.error());
+  // A damaged log is its shard's trouble, and told when that is recovered; the
+  // others are served.
+  for (auto shard : *checkpoints)
+    if (auto x = state.meta(shard); x && *x)
+      res[shard] = {shard, (*x)->epoch, (*x)->index, (*x)->chain};
+  for (auto shard : *logs)
+    if (auto x = log.tail(shard); x && *x && (*x)->index >= res[shard].index)
+      res[shard] = {shard, (*x)->epoch, (*x)->index, (*x)->chain};
+  auto list = std::vector<held_shard>{};
+  for (auto& [shard, x] : res)
+    list.push_back(x);
+  return list;
 }
 
 result<void> server::start_node() {
@@ -186,10 +195,15 @@ result<void> server::start_node() {
   auto state = state_store::open(dir_->file("state.db"));
   if (!state)
     return tl::unexpected(state.error());
-  if ((log->created() || state->created()) && !dir_->who().cluster.empty()
-      && role_ == server_role::node)
-    spdlog::warn("{} is new in a data directory that is not", path);
-  auto held = held_logs(*log);
+  // What was in the directory is gone: this is another disk now, and its
+  // shards must not take it for the old one.
+  if ((log->created() || state->created()) && !dir_->fresh() && !catalog_) {
+    spdlog::error("{}: databases are missing; what they held is lost",
+                  dir_->path());
+    if (auto done = dir_->renew_disk(); !done)
+      return done;
+  }
+  auto held = held_logs(*log, *state);
   if (!held)
     return tl::unexpected(held.error());
   auto context = node_context{};

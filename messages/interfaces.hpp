@@ -56,7 +56,8 @@ using node_actor = door_actor::extend<
   caf::replies_to<average_batch>::with<average_answers>,
   // From the coordinator.
   caf::reacts_to<assign_shards>, caf::reacts_to<release_shard>,
-  caf::reacts_to<settings_text>, caf::reacts_to<heartbeat_ack>>;
+  caf::reacts_to<settings_text>, caf::reacts_to<heartbeat_ack>,
+  caf::replies_to<get_heartbeat>::with<heartbeat>>;
 
 /// The same, as its own process sees it.
 using local_node_actor = node_actor::extend<
@@ -77,6 +78,8 @@ using shard_actor = caf::typed_actor<
   caf::reacts_to<lead_shard>,
   // Does what is due, and sends the node a shard_report.
   caf::reacts_to<shard_tick>,
+  // The same report, at once.
+  caf::replies_to<report_shard>::with<shard_report>,
   // Lets go if it holds nothing: true, and it is gone.
   caf::replies_to<release_shard>::with<bool>,
   // Writes a checkpoint.

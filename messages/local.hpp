@@ -155,6 +155,11 @@ struct shard_tick {
   time_ms window = 0;
 };
 
+/// To a shard: how are you?
+struct report_shard {
+  // nop
+};
+
 /// An actor's own alarm; it knows what for.
 struct timer {
   uint8_t what = 0;

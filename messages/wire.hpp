@@ -154,6 +154,11 @@ struct heartbeat {
   std::string trouble;
 };
 
+/// Asks a node for a heartbeat with what all its shards have applied by now.
+struct get_heartbeat {
+  // nop
+};
+
 struct heartbeat_ack {
   /// -1 before the first reading.
   time_ms cluster_clock = -1;
@@ -434,6 +439,7 @@ WEIR_INSPECT(shard_report, x.shard, x.epoch, x.state, x.text, x.index, x.chain,
              x.empty, x.clock, x.entities, x.window_bytes, x.ledger)
 WEIR_INSPECT(heartbeat, x.node, x.incarnation, x.shards, x.memory_bytes,
              x.journal_bytes, x.pending_bytes, x.settings_version, x.trouble)
+WEIR_INSPECT_EMPTY(get_heartbeat)
 WEIR_INSPECT(heartbeat_ack, x.cluster_clock)
 WEIR_INSPECT(open_producer, x.name, x.resume)
 WEIR_INSPECT(producer_opened, x.producer, x.session, x.base, x.prefix, x.digest,

@@ -128,7 +128,7 @@ result<void> journal::check(const log_entry& x) {
     auto last = tail(x.shard);
     if (!last)
       return tl::unexpected(std::move(last.error()));
-    known = tails_.insert({x.shard, last->value_or(log_tail{})}).first;
+    known = tails_.insert({x.shard, last->value_or(log_position{})}).first;
   }
   auto& last = known->second;
   if (last.index == 0)
@@ -166,7 +166,7 @@ result<void> journal::append(const log_entry& x) {
     roll_back();
     return added;
   }
-  tails_[x.shard] = log_tail{x.index, x.epoch, x.chain};
+  tails_[x.shard] = log_position{x.index, x.epoch, x.chain};
   ++pending_entries_;
   pending_bytes_ += x.envelope.size() + x.block.size();
   return {};
@@ -218,8 +218,8 @@ result<void> journal::read(uint32_t shard, uint64_t from,
   return read_.each(check_and_pass, shard, from);
 }
 
-result<std::optional<log_tail>> journal::tail(uint32_t shard) {
-  auto res = std::optional<log_tail>{};
+result<std::optional<log_position>> journal::tail(uint32_t shard) {
+  auto res = std::optional<log_position>{};
   auto entry = log_entry{};
   auto check_and_keep = [&](const row& x) -> result<bool> {
     if (!intact(shard, x, entry))
@@ -227,7 +227,7 @@ result<std::optional<log_tail>> journal::tail(uint32_t shard) {
                      fmt::format("its last entry, {}, is not what was written "
                                  "(its checksum differs)",
                                  entry.index));
-    res = log_tail{entry.index, entry.epoch, entry.chain};
+    res = log_position{entry.index, entry.epoch, entry.chain};
     return true;
   };
   if (auto done = tail_.each(check_and_keep, shard); !done)

@@ -27,17 +27,6 @@ constexpr uint64_t entry_bytes_max = 512ull << 20;
 /// SQLite orders signed numbers.
 constexpr uint64_t entry_index_max = INT64_MAX;
 
-/// Where a shard's log ends.
-struct log_tail {
-  uint64_t index = 0;
-  uint64_t epoch = 0;
-  uint64_t chain = 0;
-
-  friend bool operator==(const log_tail& x, const log_tail& y) {
-    return x.index == y.index && x.epoch == y.epoch && x.chain == y.chain;
-  }
-};
-
 /// The logs of all shards of a node. Entries appended since the last commit
 /// make one transaction.
 ///
@@ -121,7 +110,7 @@ public:
                     std::optional<uint64_t> previous, const on_entry& f);
 
   /// The last entry of a shard, or nothing without rows. Checks its crc.
-  result<std::optional<log_tail>> tail(uint32_t shard);
+  result<std::optional<log_position>> tail(uint32_t shard);
 
   /// Shards with rows, ascending.
   result<std::vector<uint32_t>> shards();
@@ -162,7 +151,7 @@ private:
   uint64_t pending_bytes_ = 0;
   /// Ends of logs as appended, loaded when first needed; an index of 0 stands
   /// for no rows.
-  tsl::robin_map<uint32_t, log_tail> tails_;
+  tsl::robin_map<uint32_t, log_position> tails_;
 };
 
 } // namespace weir

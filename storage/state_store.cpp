@@ -263,6 +263,16 @@ result<std::optional<checkpoint_size>> state_store::size(uint32_t shard) {
   return (*found)->size;
 }
 
+result<std::optional<checkpoint_meta>> state_store::meta(uint32_t shard) {
+  auto found = find(shard);
+  if (!found)
+    return tl::unexpected(std::move(found.error()));
+  auto res = std::optional<checkpoint_meta>{};
+  if (*found)
+    res = std::move((*found)->meta);
+  return res;
+}
+
 result<std::vector<uint32_t>> state_store::shards() {
   auto res = std::vector<uint32_t>{};
   auto keep = [&](const row& x) -> result<bool> {

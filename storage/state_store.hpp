@@ -96,6 +96,9 @@ public:
   /// Nothing if the shard has no checkpoint.
   result<std::optional<checkpoint_size>> size(uint32_t shard);
 
+  /// What `load` returns, without the chunks.
+  result<std::optional<checkpoint_meta>> meta(uint32_t shard);
+
   /// Shards with a checkpoint, ascending.
   result<std::vector<uint32_t>> shards();
 

@@ -206,7 +206,7 @@ TEST_SUITE("storage/journal damage") {
       auto got = read_log(again, 5);
       must(got.end);
       CHECK(is_prefix(got.entries, log));
-      auto tail = must(again.tail(5)).value_or(log_tail{});
+      auto tail = must(again.tail(5)).value_or(log_position{});
       CHECK(tail.index == got.entries.size());
       shortest = std::min(shortest, got.entries.size());
     }

@@ -88,7 +88,7 @@ TEST_SUITE("storage/journal") {
         RC_ASSERT(same(got.entries, log));
         auto& last = log.back();
         RC_ASSERT(must(store.tail(shard))
-                  == (log_tail{last.index, last.epoch, last.chain}));
+                  == (log_position{last.index, last.epoch, last.chain}));
       }
     }));
   }
