@@ -29,14 +29,21 @@ std::shared_ptr<const log_entry> own(const log_entry& x) {
 void journal_writer_state::append(const store_entry& x,
                                   caf::strong_actor_ptr sender) {
   auto& entry = *x.entry;
+  auto known = refused_.find(entry.shard);
+  if (known != refused_.end() && entry.index > known->second.index) {
+    self->send(caf::actor_cast<shard_actor>(sender),
+               store_refused{x.entry, known->second.why});
+    return;
+  }
+  if (known != refused_.end())
+    refused_.erase(known);
   auto res = db->append(entry);
   if (!res) {
     // A full disk takes the open transaction with it; anything else that the
     // journal says of a single entry concerns that entry alone.
     if (!db->dirty())
       refuse_all(res.error());
-    self->send(caf::actor_cast<shard_actor>(sender),
-               store_refused{x.entry, res.error()});
+    refuse(sender, x.entry, res.error());
     return;
   }
   auto& shard = queue_[entry.shard];
@@ -63,10 +70,16 @@ void journal_writer_state::commit() {
   queue_.clear();
 }
 
+void journal_writer_state::refuse(const caf::strong_actor_ptr& shard,
+                                  const std::shared_ptr<const log_entry>& first,
+                                  const failure& why) {
+  refused_.emplace(first->shard, refusal{first->index, why});
+  self->send(caf::actor_cast<shard_actor>(shard), store_refused{first, why});
+}
+
 void journal_writer_state::refuse_all(const failure& why) {
   for (auto& [id, shard] : queue_)
-    self->send(caf::actor_cast<shard_actor>(shard.shard),
-               store_refused{shard.first, why});
+    refuse(shard.shard, shard.first, why);
   queue_.clear();
 }
 

@@ -33,9 +33,21 @@ private:
     uint64_t last = 0;
   };
 
+  void refuse(const caf::strong_actor_ptr& shard,
+              const std::shared_ptr<const log_entry>& first,
+              const failure& why);
   void refuse_all(const failure& why);
 
+  /// An entry that was refused, and why.
+  struct refusal {
+    uint64_t index = 0;
+    failure why;
+  };
+
   std::map<uint32_t, queued> queue_;
+  /// By shard, until it takes that entry back: what came after it was on its
+  /// way already, and must not get in before it.
+  std::map<uint32_t, refusal> refused_;
   bool commit_is_due_ = false;
 };
 

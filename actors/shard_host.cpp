@@ -74,6 +74,13 @@ void shard_host_state::replay(log_position from) {
 }
 
 void shard_host_state::take_lead() {
+  if (context_.epoch < core_->epoch())
+    return fail_for_good(
+      {ec::stale_epoch,
+       fmt::format("its log has reached epoch {}, but the coordinator assigned "
+                   "epoch {}: its catalog is older than this node's data; "
+                   "restore the newest copy of it",
+                   core_->epoch(), context_.epoch)});
   phase_ = phase::leading;
   trouble_.clear();
   store(core_->lead(context_.epoch));
@@ -215,6 +222,8 @@ void shard_host_state::refused(const store_refused& x) {
   // the journal holds.
   if (x.why.code != ec::disk_full)
     fail_for_good(x.why);
+  // The journal's own codes would mean something else to a producer.
+  auto code = x.why.code == ec::disk_full ? ec::disk_full : ec::unavailable;
   auto ack = append_ack{};
   ack.shard = context_.shard;
   ack.epoch = context_.epoch;
@@ -222,7 +231,7 @@ void shard_host_state::refused(const store_refused& x) {
     ack.producer = producer;
     ack.session = waiting.session;
     ack.attempt = waiting.attempt;
-    refuse(waiting.actor, ack, x.why.code,
+    refuse(waiting.actor, ack, code,
            fmt::format("node {}: {}", context_.node_name, x.why.text));
   }
 }
@@ -394,8 +403,11 @@ void shard_host_state::next_chunk() {
 
 void shard_host_state::end_checkpoint(uint64_t upto) {
   checkpointing_ = false;
-  if (upto > 0)
-    self_->send(context_.journal, truncate_log{context_.shard, upto});
+  // The last entry that is covered stays: a journal without any could not tell
+  // what follows from what doesn't, nor a coordinator whether something is
+  // lost.
+  if (upto > 1)
+    self_->send(context_.journal, truncate_log{context_.shard, upto - 1});
   self_->send(context_.node, shard_checkpointed{context_.shard, upto});
 }
 
