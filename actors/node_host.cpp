@@ -338,27 +338,35 @@ void node_host_state::release(const release_shard& x) {
                 shard_released{context_.node, x.shard, x.epoch, gone});
   };
   auto i = shards_.find(x.shard);
+  if (i != shards_.end() && i->second.leaving)
+    return; // It was asked before, and will be answered.
   if (i == shards_.end() || !i->second.actor)
     return answer(i == shards_.end());
-  auto failed = [answer](caf::error& err) {
+  auto end = [this, answer, x](bool gone) {
+    shards_.erase(x.shard);
+    answer(gone);
+  };
+  auto not_removed = [end](caf::error& err) {
     spdlog::error("a shard can't be released: {}",
                   to_failure(err, "the storage").text);
-    answer(false);
+    end(false);
   };
   self_->request(i->second.actor, disk_timeout, x)
     .then(
       [=](bool empty) {
         auto shard = shards_.find(x.shard);
-        if (!empty || shard == shards_.end())
+        if (shard == shards_.end() || shard->second.leaving)
+          return; // Asked twice; the first one answers.
+        if (!empty || !shard->second.actor)
           return answer(false);
-        if (shard->second.actor) {
-          self_->demonitor(shard->second.actor.address());
-          self_->send_exit(shard->second.actor,
-                           caf::exit_reason::user_shutdown);
-        }
-        shards_.erase(shard);
-        // Not gone before its no-ops are: a later log would clash with
-        // them.
+        self_->demonitor(shard->second.actor.address());
+        self_->send_exit(shard->second.actor, caf::exit_reason::user_shutdown);
+        shard->second.actor = nullptr;
+        shard->second.leaving = true;
+        shard->second.news.state = shard_state::recovering;
+        shard->second.news.text = "it is moving to another node";
+        // Not gone before its no-ops are, or else a later log would clash with
+        // them; until then the coordinator sees it here, and assigns nothing.
         self_->request(context_.journal, disk_timeout, remove_shard{x.shard})
           .then(
             [=](bool) {
@@ -367,13 +375,15 @@ void node_host_state::release(const release_shard& x) {
                           remove_shard{x.shard})
                 .then(
                   [=](bool) {
-                    answer(true);
+                    end(true);
                   },
-                  failed);
+                  not_removed);
             },
-            failed);
+            not_removed);
       },
-      failed);
+      [answer](caf::error&) {
+        answer(false); // It died, and is being recovered.
+      });
 }
 
 // -- data

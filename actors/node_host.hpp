@@ -74,6 +74,8 @@ private:
     /// How often its actor has died, and when last.
     uint32_t deaths = 0;
     bool given_up = false;
+    /// Its storage is being removed; nothing else may begin meanwhile.
+    bool leaving = false;
   };
 
   void connect();
