@@ -1,6 +1,5 @@
 #include "actors/coordinator_host.hpp"
 
-#include "actors/clock.hpp"
 #include "actors/dialer.hpp"
 #include "messages/types.hpp"
 
@@ -108,7 +107,7 @@ std::string coordinator_host_state::choose_name(const join_node& x) const {
 
 caf::result<joined> coordinator_host_state::join(
   const join_node& x, const caf::strong_actor_ptr& sender) {
-  auto now = wall_clock();
+  auto now = context_.now();
   auto node = known_node{{x.node, x.disk, x.incarnation},
                          choose_name(x),
                          x.listens.host,
@@ -169,7 +168,7 @@ void coordinator_host_state::take(const heartbeat& x) {
   if (i == members_.end() || known == directory_->nodes().end()
       || known->second.self.incarnation != x.incarnation)
     return;
-  auto now = wall_clock();
+  auto now = context_.now();
   directory_->seen(x.node, now);
   i->second.news = x;
   measure(i->second, now);
@@ -219,7 +218,7 @@ void coordinator_host_state::plan() {
 }
 
 void coordinator_host_state::alarm() {
-  auto now = wall_clock();
+  auto now = context_.now();
   for (auto& node :
        directory_->silent(now - context_.process.failure_timeout)) {
     spdlog::warn("node {} is silent",
@@ -232,7 +231,7 @@ void coordinator_host_state::alarm() {
 }
 
 void coordinator_host_state::save_commits() {
-  commits_saved_ = wall_clock();
+  commits_saved_ = context_.now();
   auto changed = std::vector<known_commit>{};
   for (auto i = uint32_t{0}; i < directory_->shards(); ++i) {
     auto& x = directory_->committed(i);
@@ -317,7 +316,7 @@ caf::result<producer_opened> coordinator_host_state::open(
   record.malformed = 0;
   record.duplicate = 0;
   record.ended = false;
-  record.updated = wall_clock();
+  record.updated = context_.now();
   // A random one leaves no trace before it has something to report.
   if (x.name.empty())
     producers_[id] = record;
@@ -350,7 +349,7 @@ caf::result<session_reported> coordinator_host_state::report(
   record.malformed = x.malformed;
   record.duplicate = x.duplicate;
   record.ended = x.ended;
-  record.updated = wall_clock();
+  record.updated = context_.now();
   if (x.ended)
     sessions_.erase(x.producer);
   auto saved = result<void>{};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/clock.hpp"
 #include "cluster/directory.hpp"
 #include "config/settings.hpp"
 #include "messages/interfaces.hpp"
@@ -8,6 +9,7 @@
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -21,6 +23,8 @@ struct coordinator_context {
   process_settings process;
   std::shared_ptr<catalog> store;
   catalog_contents contents;
+  /// Milliseconds since the epoch.
+  std::function<time_ms()> now = wall_clock;
 };
 
 /// Keeps the catalog and tells nodes and producers what they need to know.

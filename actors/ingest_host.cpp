@@ -89,13 +89,14 @@ void ingest_host_state::dial_coordinator() {
 
 void ingest_host_state::refresh() {
   refresh_is_due_ = true;
-  if (refreshing_ || dialing_ || clock::now() - refreshed_ < refresh_every)
+  if (refreshing_ || dialing_
+      || self_->clock().now() - refreshed_ < refresh_every)
     return;
   if (!coordinator_)
     return dial_coordinator();
   refresh_is_due_ = false;
   refreshing_ = true;
-  refreshed_ = clock::now();
+  refreshed_ = self_->clock().now();
   self_
     ->request(coordinator_, std::chrono::milliseconds{context_.process.timeout},
               get_routes{})
@@ -243,7 +244,7 @@ void ingest_host_state::open_shards() {
 void ingest_host_state::send(outgoing_parcel& x) {
   if (phase_ != phase::streaming)
     return;
-  auto now = clock::now();
+  auto now = self_->clock().now();
   for (auto& [shard, block] : x.blocks) {
     auto& lane = lanes_[shard];
     if (outbox_->empty(shard)) {
@@ -346,7 +347,7 @@ void ingest_host_state::answer(const append_ack& x) {
     return; // Overtaken by a later one.
   lane.last = x.position;
   lane.counts = x.counts;
-  lane.progress = clock::now();
+  lane.progress = self_->clock().now();
   lane.patience = patience_min;
   lane.backoff = {};
   copies_ = copies_ == 0 ? x.copies : std::min(copies_, x.copies);
@@ -379,7 +380,7 @@ void ingest_host_state::refused(const append_ack& x) {
         return;
       lane.backoff = std::clamp(2 * lane.backoff, refused_backoff_min,
                                 refused_backoff_max);
-      lane.not_before = clock::now() + lane.backoff;
+      lane.not_before = self_->clock().now() + lane.backoff;
       lane.refused = true;
       if (x.code != ec::stale_epoch) {
         trouble_ = x.text;
@@ -444,7 +445,7 @@ void ingest_host_state::alarm(const timer& x) {
     refresh();
   if (phase_ != phase::streaming)
     return;
-  auto now = clock::now();
+  auto now = self_->clock().now();
   for (auto i = uint32_t{0}; i < lanes_.size(); ++i)
     look_after(i, now);
   if (now - last_report_ >= report_every)
@@ -495,7 +496,7 @@ report_session ingest_host_state::summary(const input_mark& mark,
 void ingest_host_state::report() {
   if (reporting_ || !coordinator_)
     return;
-  last_report_ = clock::now();
+  last_report_ = self_->clock().now();
   auto mark = passed_;
   if (!head_is_known_) {
     // Before the first block leaves, it must be known whose it is: a digest of

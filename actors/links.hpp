@@ -45,7 +45,7 @@ public:
   template <class Done>
   void connect(const address& to, Done done) {
     auto& link = links_[key(to)];
-    if (link.actor || link.dialing || clock::now() < link.not_before)
+    if (link.actor || link.dialing || self_->clock().now() < link.not_before)
       return;
     link.dialing = true;
     self_
@@ -101,7 +101,7 @@ private:
   template <class Done>
   void failed(node_link& link, std::string why, Done& done) {
     link.trouble = std::move(why);
-    link.not_before = clock::now() + link.backoff;
+    link.not_before = self_->clock().now() + link.backoff;
     link.backoff = std::min(2 * link.backoff, backoff_max);
     done(false);
   }

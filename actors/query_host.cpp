@@ -50,8 +50,8 @@ caf::result<average_answers> query_host_state::ask(const ask_averages& x) {
   res->answers.answers.resize(x.requests.size());
   res->done.resize(x.requests.size());
   res->left = x.requests.size();
-  res->deadline
-    = clock::now() + std::chrono::milliseconds{context_.process.timeout};
+  res->deadline = self_->clock().now()
+                  + std::chrono::milliseconds{context_.process.timeout};
   if (res->left == 0)
     return average_answers{};
   res->promise = self_->make_response_promise<average_answers>();
@@ -153,7 +153,7 @@ void query_host_state::settle(const round_ptr& x, size_t i,
 void query_host_state::try_again(const round_ptr& x,
                                  const std::vector<size_t>& which,
                                  const failure& why) {
-  if (clock::now() >= x->deadline) {
+  if (self_->clock().now() >= x->deadline) {
     auto answer = average_answer{};
     answer.code = why.code;
     answer.text = why.text;
