@@ -37,10 +37,10 @@ sliding_series::sliding_series(sliding_series&& other) noexcept
     last_(other.last_),
     metric_(other.metric_),
     head_(other.head_),
-    count_(std::exchange(other.count_, uint16_t{0})),
-    capacity_(std::exchange(other.capacity_, uint16_t{0})),
+    count_(std::exchange(other.count_, 0u)),
+    capacity_(other.capacity_),
     shift_(other.shift_) {
-  // nop
+  other.capacity_ = 0;
 }
 
 sliding_series& sliding_series::operator=(sliding_series&& other) noexcept {
@@ -50,8 +50,9 @@ sliding_series& sliding_series::operator=(sliding_series&& other) noexcept {
   last_ = other.last_;
   metric_ = other.metric_;
   head_ = other.head_;
-  count_ = std::exchange(other.count_, uint16_t{0});
-  capacity_ = std::exchange(other.capacity_, uint16_t{0});
+  count_ = std::exchange(other.count_, 0u);
+  capacity_ = other.capacity_;
+  other.capacity_ = 0;
   shift_ = other.shift_;
   return *this;
 }
@@ -138,8 +139,8 @@ void sliding_series::drop_forgotten(time_ms floor) {
   if (first > floor)
     return;
   auto n = forgotten_items(floor);
-  head_ = static_cast<uint16_t>(head_ + n);
-  count_ = static_cast<uint16_t>(count_ - n);
+  head_ = static_cast<uint32_t>(head_ + n);
+  count_ = static_cast<uint32_t>(count_ - n);
 }
 
 template <class T>
@@ -152,7 +153,7 @@ void sliding_series::reallocate(size_t capacity) {
   ::operator delete(data_);
   data_ = data;
   head_ = 0;
-  capacity_ = static_cast<uint16_t>(capacity);
+  capacity_ = static_cast<uint32_t>(capacity) & capacity_limit;
 }
 
 template void sliding_series::reallocate<sliding_series::raw_reading>(
@@ -177,8 +178,7 @@ void sliding_series::make_room(time_ms floor) {
     head_ = 0;
   } else {
     auto more = std::max<size_t>(capacity_first, capacity_ / 2u);
-    auto most = size_t{std::numeric_limits<uint16_t>::max()};
-    reallocate<T>(std::min(most, capacity_ + more));
+    reallocate<T>(std::min(capacity_limit, capacity_ + more));
   }
 }
 
@@ -276,7 +276,7 @@ void sliding_series::coarsen() {
   assert(shift_ < 63);
   ++shift_;
   auto x = items<cell>();
-  auto n = uint16_t{0};
+  auto n = uint32_t{0};
   for (auto i = size_t{0}; i < count_; ++i) {
     auto slot = x[i].at >> 1;
     if (n > 0 && x[n - 1].at == slot) {
@@ -370,8 +370,10 @@ series_answer sliding_series::average(time_ms from, time_ms at,
     return is_raw() ? sum_readings(from, at, scale)
                     : sum_cells(from, at, scale);
   };
-  // So many finite sums, scaled by this, can't leave a double's range.
-  constexpr auto small = 1.0 / (2 * cells_limit);
+  // As many finite sums as there can be, scaled by this, can't leave a double's
+  // range; and a power of two rounds nothing.
+  constexpr auto small = 0x1p-21;
+  static_assert(small * 2 * cells_limit <= 1);
   auto total = sum(1);
   auto scale = total.sum.is_finite() || total.overflow ? 1 : small;
   if (scale < 1)

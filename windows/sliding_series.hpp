@@ -39,13 +39,14 @@ class sliding_series {
 public:
   /// Most that `cells_max` may be: positions are 16 bits wide, and a third of
   /// the room may wait for expiry to free it.
-  static constexpr uint32_t cells_limit = 32'768;
+  static constexpr uint32_t cells_limit = 1'000'000;
 
   /// Two cells are enough for all of int64, one below zero and one above.
   static constexpr uint32_t cells_least = 2;
 
   /// @param metric kept for the owner, no meaning in here.
-  explicit sliding_series(uint32_t metric = 0) : metric_(metric) {
+  explicit sliding_series(uint32_t metric = 0)
+    : metric_(metric), capacity_(0), shift_(raw) {
     // nop
   }
 
@@ -126,6 +127,9 @@ private:
   /// Stands for k while readings are kept as they came.
   static constexpr uint8_t raw = 0xff;
 
+  /// What `capacity_` can say.
+  static constexpr size_t capacity_limit = (1 << 24) - 1;
+
   static size_t bytes_of(size_t capacity, bool as_raw);
 
   template <class T>
@@ -179,10 +183,10 @@ private:
   void* data_ = nullptr;
   time_ms last_ = std::numeric_limits<time_ms>::min();
   uint32_t metric_ = 0;
-  uint16_t head_ = 0;
-  uint16_t count_ = 0;
-  uint16_t capacity_ = 0;
-  uint8_t shift_ = raw;
+  uint32_t head_ = 0;
+  uint32_t count_ = 0;
+  uint32_t capacity_ : 24;
+  uint32_t shift_ : 8;
 };
 
 /// What an allocation of `n` bytes takes from the heap (glibc, x86-64).

@@ -50,7 +50,7 @@ bool read_time(byte_reader& in, bool first, int64_t& x, int64_t most) {
 void sliding_series::encode(byte_writer& out, time_ms floor) const {
   auto first = forgotten_items(floor);
   assert(first < count_);
-  out.fixed<uint8_t>(shift_);
+  out.fixed(static_cast<uint8_t>(shift_));
   out.varint(count_ - first);
   if (is_raw()) {
     auto x = items<raw_reading>();

@@ -20,7 +20,7 @@ struct sliding_options {
   /// In ms, at least 1. A reading is forgotten once its time is at or before
   /// clock - retention; window + lateness is what most need.
   time_ms retention = 120'000;
-  /// Cells of one metric of one entity, in [2, 32768]: bounds memory whatever
+  /// Cells of one metric of one entity, in [2, 1000000]: bounds memory whatever
   /// the rate. 1024 cells are 32 KiB, and cut a minute to 64 ms.
   uint32_t cells_max = 1024;
   /// In [1, 65535]. Keeps one sensor that invents names from filling memory.

@@ -170,7 +170,8 @@ TEST_SUITE("windows/sliding_chunk") {
     CHECK(is_damaged(1, [](byte_writer& out) {
       readings(out, {});
     }));
-    auto many = std::vector<std::pair<uint64_t, double>>(32'769);
+    auto many = std::vector<std::pair<uint64_t, double>>(
+      sliding_series::cells_limit + 1);
     CHECK(is_damaged(1, [&](byte_writer& out) {
       readings(out, many);
     }));
