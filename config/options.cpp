@@ -1,5 +1,7 @@
 #include "config/option.hpp"
 
+#include "windows/sliding_series.hpp"
+
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -169,7 +171,8 @@ std::vector<option> cluster_options() {
       "look further back, for more memory.")
       .if_unset("window + lateness"),
     count<&c::cells_max>(
-      "cells-max", 2, 1'000'000, "cells",
+      "cells-max", sliding_series::cells_least, sliding_series::cells_limit,
+      "cells",
       "Memory of one entity's metric: up to this many readings with times of "
       "their own it is exact; beyond, neighbours merge and answers tell their "
       "resolution. 1024 cells are 32 KiB, and exact at 17 readings a second of "
