@@ -48,6 +48,7 @@ result<void> directory::join(known_node x,
       continue;
     shard.damage.clear();
     shard.news.reset();
+    stop_move(shard);
     auto& primary = shard.config.members.front();
     auto log = held.find(shard.config.shard);
     auto index = log != held.end() ? log->second.index : 0;
@@ -69,11 +70,18 @@ void directory::leave(const std::string& node) {
     return;
   i->second.up = false;
   for (auto& shard : shards_) {
-    if (shard.config.primary == node)
+    if (shard.config.primary == node) {
       shard.news.reset();
-    if (shard.config.primary == node || shard.moving_to == node)
+      stop_move(shard);
+    } else if (shard.moving_to == node) {
       shard.moving_to.clear();
+    }
   }
+}
+
+void directory::stop_move(entry& x) {
+  x.renew = x.renew || !x.moving_to.empty();
+  x.moving_to.clear();
 }
 
 void directory::seen(const std::string& node, time_ms now) {
@@ -101,7 +109,9 @@ void directory::report(const std::string& node,
       x.news.reset();
       continue;
     }
-    remember_commit(x.config.shard, i->second.committed);
+    // An empty shard has nothing to lose, and may leave with its no-ops.
+    if (!i->second.empty)
+      remember_commit(x.config.shard, i->second.committed);
     x.news = i->second;
   }
 }
@@ -120,8 +130,6 @@ result<void> directory::released(const std::string& node, uint32_t shard,
       x.news->empty = false;
     return {};
   }
-  // Whatever no-ops its log held went with it: the new one starts at 1.
-  x.committed = {};
   auto& next = to != nodes_.end() && to->second.up ? to->second.self
                                                    : nodes_.at(node).self;
   return install(shard, next);
@@ -141,6 +149,7 @@ result<void> directory::install(uint32_t shard, const member& primary) {
     return fail(ec::conflict,
                 fmt::format("another coordinator has changed shard {}", shard));
   x.config = std::move(next);
+  x.renew = false;
   x.news.reset();
   return {};
 }
@@ -155,7 +164,7 @@ result<std::vector<directive>> directory::plan() {
     auto shard = x.config.shard;
     if (auto node = owner(x); node != nullptr && node->up && x.damage.empty()) {
       // A restarted process is somebody else, and needs an epoch of its own.
-      if (!(x.config.members.front() == node->self))
+      if (x.renew || !(x.config.members.front() == node->self))
         if (auto res = install(shard, node->self); !res)
           return tl::unexpected(std::move(res.error()));
     }

@@ -70,8 +70,7 @@ public:
 
   /// A node has come (back).
   /// @param held logs that it found on its disk, by shard
-  /// Fails with `conflict` if another disk that is up, or holds shards, goes by
-  /// the same name.
+  /// Fails with `conflict` if another node goes by the same name.
   result<void> join(known_node x, const std::map<uint32_t, log_position>& held);
 
   void leave(const std::string& node);
@@ -94,8 +93,8 @@ public:
   /// returns everything that some node does not seem to know yet.
   result<std::vector<directive>> plan();
 
-  /// The greatest commit ever reported, so that a log that lost its end is
-  /// noticed. Loaded from the catalog at a start.
+  /// The greatest commit ever reported of a shard that holds something, so that
+  /// a log that lost its end is noticed. Loaded from the catalog at a start.
   void remember_commit(uint32_t shard, const log_position& x);
 
   const std::map<std::string, known_node>& nodes() const {
@@ -133,10 +132,14 @@ private:
     log_position committed;
     /// Node id, while the present owner is asked to let go.
     std::string moving_to;
+    /// The owner was asked to let go, and then its connection was lost, perhaps
+    /// with its answer: that one must not count under the next epoch.
+    bool renew = false;
     /// The owner is back with a log that lacks acknowledged entries.
     std::string damage;
   };
 
+  void stop_move(entry& x);
   result<void> install(uint32_t shard, const member& primary);
   const known_node* owner(const entry& x) const;
 

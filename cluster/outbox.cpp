@@ -36,6 +36,7 @@ size_t outbox::acknowledge(uint32_t shard, uint64_t position) {
     if (lane.sent > 0)
       --lane.sent;
     lane.blocks.pop_front();
+    lane.acknowledged = true;
   }
   lane.bytes -= freed;
   bytes_ -= freed;
@@ -47,18 +48,20 @@ bool outbox::restart(uint32_t shard, uint32_t attempt) {
   if (attempt != lane.attempt)
     return false;
   ++lane.attempt;
+  lane.acknowledged = false;
   lane.sent = 0;
   return true;
 }
 
 result<bool> outbox::restart_after(uint32_t shard, uint32_t attempt,
                                    uint64_t last) {
-  auto& blocks = shards_[shard].blocks;
+  auto& lane = shards_[shard];
+  auto& blocks = lane.blocks;
   auto next = std::find_if(blocks.begin(), blocks.end(), [=](auto& x) {
     return x.after == last;
   });
-  if (attempt == shards_[shard].attempt && next == blocks.end()
-      && !blocks.empty() && last < blocks.front().after)
+  if (attempt == lane.attempt && !lane.acknowledged && !blocks.empty()
+      && last < blocks.front().after)
     return fail(ec::damaged,
                 fmt::format("shard {} has lost what it acknowledged: its log "
                             "ends at record {} of this producer, but record {} "
@@ -69,7 +72,7 @@ result<bool> outbox::restart_after(uint32_t shard, uint32_t attempt,
   // What lies before `last` is in the log, though perhaps not yet for good: it
   // stays until it is acknowledged, but needs not go out again.
   if (next != blocks.end())
-    shards_[shard].sent = static_cast<size_t>(next - blocks.begin());
+    lane.sent = static_cast<size_t>(next - blocks.begin());
   return true;
 }
 

@@ -53,8 +53,8 @@ public:
   bool restart(uint32_t shard, uint32_t attempt);
 
   /// As `restart`, after the shard named `last` as the end of its log for us.
-  /// Fails if the block that should follow is gone, because it was
-  /// acknowledged: then the shard has lost what it acknowledged.
+  /// Fails if the block that should follow was acknowledged before this attempt
+  /// began: then the shard has lost what it acknowledged.
   result<bool> restart_after(uint32_t shard, uint32_t attempt, uint64_t last);
 
   uint32_t attempt(uint32_t shard) const {
@@ -92,6 +92,9 @@ private:
     /// How many of them have left in the present attempt.
     size_t sent = 0;
     uint32_t attempt = 1;
+    /// Something was acknowledged in the present attempt, which a refusal of
+    /// that attempt may not know yet.
+    bool acknowledged = false;
     size_t bytes = 0;
   };
 

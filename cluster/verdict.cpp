@@ -79,9 +79,10 @@ result<block_verdict> decode_verdict(std::string_view bytes, size_t readings) {
     }
     res.skip.push_back(static_cast<uint32_t>(i));
   }
-  auto skipped = res.counts.late + res.counts.future;
-  if (!in.ok() || skipped != res.skip.size()
-      || res.counts.accepted + skipped != readings)
+  auto& [accepted, late, future, refused] = res.counts;
+  // None beyond the sum, which could wrap to what it should be.
+  if (!in.ok() || accepted > readings || late > readings || future > readings
+      || late + future != res.skip.size() || res.counts.total() != readings)
     return fail(ec::damaged, "a block's verdict does not decode");
   return res;
 }
