@@ -139,8 +139,14 @@ caf::result<joined> coordinator_host_state::join(
 
 void coordinator_host_state::measure(member_node& x, time_ms now) const {
   auto accepted = uint64_t{0};
-  for (auto& shard : x.news.shards)
+  for (auto& shard : x.news.shards) {
+    // What it finds again in its log it has not just received.
+    if (shard.state == shard_state::recovering) {
+      x.measured = 0;
+      return;
+    }
     accepted += shard.ledger.accepted;
+  }
   auto elapsed = static_cast<double>(now - x.measured);
   if (x.measured > 0 && elapsed > 0 && accepted >= x.accepted) {
     auto rate = static_cast<double>(accepted - x.accepted) * 1000 / elapsed;

@@ -113,35 +113,49 @@ runner declare_check(CLI::App& app) {
   };
 }
 
-/// "window=5m" as a name and a text.
-result<std::pair<std::string, std::string>> assignment(const std::string& x) {
-  auto pos = x.find('=');
-  if (pos == std::string::npos || pos == 0)
-    return fail(ec::invalid_argument,
-                fmt::format("{} is not of the form NAME=VALUE", x));
-  return std::pair{x.substr(0, pos), x.substr(pos + 1)};
+/// "window=5m", or "window" and "5m", as names and texts.
+result<setting_pairs> assignments(const std::vector<std::string>& words) {
+  auto res = setting_pairs{};
+  for (auto i = size_t{0}; i < words.size(); ++i) {
+    auto pos = words[i].find('=');
+    if (pos != std::string::npos) {
+      res.emplace_back(words[i].substr(0, pos), words[i].substr(pos + 1));
+    } else if (i + 1 < words.size()) {
+      res.emplace_back(words[i], words[i + 1]);
+      ++i;
+    } else {
+      return fail(
+        ec::invalid_argument,
+        fmt::format("{} has no value; write {}=VALUE", words[i], words[i]));
+    }
+  }
+  return res;
 }
 
 runner declare_set(CLI::App& app) {
-  auto texts = std::make_shared<std::vector<std::string>>();
+  auto words = std::make_shared<std::vector<std::string>>();
   app
-    .add_option("NAME=VALUE", *texts,
-                "Settings of the cluster and their new values.")
-    ->required()
+    .add_option("NAME=VALUE", *words,
+                "Settings of the cluster and their new values; or as flags.")
     ->type_name("");
   auto flags = option_flags{app};
-  flags.only({"join", "timeout"});
-  return [texts, flags]() -> result<exit_code> {
+  flags.all(option_scope::cluster).only({"join", "timeout"});
+  return [words, flags]() -> result<exit_code> {
     auto options = flags.resolve();
     if (!options)
       return tl::unexpected(options.error());
-    auto request = change_settings{};
-    for (auto& text : *texts) {
-      auto pair = assignment(text);
-      if (!pair)
-        return tl::unexpected(pair.error());
-      request.values.push_back(std::move(*pair));
-    }
+    auto pairs = assignments(*words);
+    if (!pairs)
+      return tl::unexpected(pairs.error());
+    // What environment and file say is for those who create a cluster.
+    for (auto& x : options->options)
+      if (x.what->scope == option_scope::cluster
+          && x.origin.rfind("flag ", 0) == 0)
+        pairs->emplace_back(x.what->name, x.text);
+    if (pairs->empty())
+      return fail(ec::invalid_argument,
+                  "nothing to set; write NAME=VALUE, such as window=5m");
+    auto request = change_settings{std::move(*pairs)};
     auto cluster = client::connect(options->values.process);
     if (!cluster)
       return tl::unexpected(cluster.error());
@@ -179,7 +193,8 @@ command config_command() {
      {}},
     {"set",
      "Change settings of a running cluster",
-     {"weir config set window=5m lateness=30s", "weir config set retention="},
+     {"weir config set window=5m lateness=30s",
+      "weir config set --retention 1h", "weir config set retention="},
      declare_set,
      {}},
   };
