@@ -135,8 +135,13 @@ uint32_t sliding_table::place_for(const applying& x, const reading& r) {
 sliding_series* sliding_table::series_for(const applying& x, entity_record& rec,
                                           const reading& r) {
   auto id = metric_ids_[r.metric];
-  if (auto res = rec.find(id))
-    return res;
+  // A forgotten series is a new one, even if it still lies there: it matters
+  // when the limit was lowered below what the entity had.
+  if (auto found = rec.find(id);
+      found != nullptr
+      && (!found->expired(x.floor)
+          || rec.size() <= options_.metrics_per_entity_max))
+    return found;
   if (rec.size() >= options_.metrics_per_entity_max)
     drop_forgotten_series(rec, x.floor);
   if (rec.size() >= options_.metrics_per_entity_max)
