@@ -448,6 +448,8 @@ void ingest_host_state::alarm(const timer& x) {
   auto now = self_->clock().now();
   for (auto i = uint32_t{0}; i < lanes_.size(); ++i)
     look_after(i, now);
+  if (!trouble_.empty())
+    context_.gate->show(progress());
   if (now - last_report_ >= report_every)
     report();
   pump();
@@ -458,7 +460,13 @@ void ingest_host_state::look_after(uint32_t shard, clock::time_point now) {
   auto& lane = lanes_[shard];
   if (lane.refused && now >= lane.not_before)
     lane.refused = false;
-  if (outbox_->empty(shard) || now - lane.progress < lane.patience)
+  if (outbox_->empty(shard))
+    return;
+  if (node_of(shard) == nullptr) {
+    trouble_ = routes_->shards[shard].trouble;
+    refresh_is_due_ = true;
+  }
+  if (now - lane.progress < lane.patience)
     return;
   lane.progress = now;
   lane.patience

@@ -53,6 +53,12 @@ system_config::system_config() {
   set("middleman.connection-timeout", caf::timespan{std::chrono::seconds{20}});
 }
 
+caf::actor_system& start_system() {
+  static auto& config = *new system_config;
+  static auto& instance = *new caf::actor_system{config};
+  return instance;
+}
+
 result<void> start_logging(const process_settings& x) {
   try {
     auto logger = x.log_file.empty()

@@ -2,6 +2,7 @@
 
 #include "config/settings.hpp"
 
+#include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 
 #include <cstdint>
@@ -15,6 +16,12 @@ class system_config : public caf::actor_system_config {
 public:
   system_config();
 };
+
+/// The actor system of this process, which lasts as long as that does: taking
+/// CAF 0.17.6 down waits, now and then for ever, for detached actors that a
+/// time-out in its clock still refers to. Whoever needs an actor to have ended
+/// waits for that actor; the process leaves by `std::_Exit`.
+caf::actor_system& start_system();
 
 /// Sends the program's log to a file or to standard error. Fails if the file
 /// can't be written.

@@ -297,7 +297,9 @@ void shard_host_state::tick(const shard_tick& x) {
       take_lead();
     if (core_->serving()) {
       store(core_->admit_settings(*context_.settings));
-      store(core_->admit_clock(cluster_clock_));
+      store(core_->admit_clock(context_.settings->verdicts.wall_clock
+                                 ? wall_clock()
+                                 : cluster_clock_));
       store(core_->admit_expiry(wall_clock()));
     }
     core_->table().sweep(sweep_entities);

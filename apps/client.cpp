@@ -10,7 +10,7 @@ namespace weir {
 
 client::client(const process_settings& x)
   : process_(x),
-    system_(config_),
+    system_(start_system()),
     self_(system_),
     dialer_(system_.spawn<caf::detached>(weir::dialer)) {
   // nop

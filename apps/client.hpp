@@ -68,8 +68,7 @@ public:
 
 private:
   process_settings process_;
-  system_config config_;
-  caf::actor_system system_;
+  caf::actor_system& system_;
   caf::scoped_actor self_;
   dialer_actor dialer_;
   coordinator_actor coordinator_;

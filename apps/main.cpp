@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <string>
 #include <vector>
@@ -20,5 +22,8 @@ int main(int argc, char** argv) {
   } catch (const std::exception& x) {
     complain(fmt::format("unexpected error: {}; please report it", x.what()));
   }
-  return static_cast<int>(finish_stdout(code));
+  code = finish_stdout(code);
+  std::fflush(stderr);
+  // Not by `return`: actors may still run, see actors/process.hpp.
+  std::_Exit(static_cast<int>(code));
 }

@@ -15,7 +15,9 @@
 #include "storage/state_store.hpp"
 
 #include <caf/actor_system.hpp>
+#include <caf/after.hpp>
 #include <caf/io/middleman.hpp>
+#include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 
 #include <fmt/format.h>
@@ -33,6 +35,9 @@ namespace {
 
 /// Version of what nodes write into their databases.
 constexpr uint32_t data_format = 1;
+
+/// A commit on a busy disk takes a while; a process that hangs helps nobody.
+constexpr auto stop_timeout = std::chrono::seconds{10};
 
 /// Why a server stops by itself. Set by an actor, read by the main thread.
 class stop_reason {
@@ -82,8 +87,7 @@ private:
   std::optional<data_dir> dir_;
   std::shared_ptr<catalog> catalog_;
   catalog_contents contents_;
-  system_config config_;
-  std::unique_ptr<caf::actor_system> system_;
+  caf::actor_system* system_ = nullptr;
   std::vector<caf::actor> actors_;
   coordinator_actor coordinator_;
 };
@@ -267,11 +271,23 @@ result<void> server::start_node() {
 }
 
 void server::stop() {
-  for (auto& actor : actors_)
-    caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
+  if (system_ == nullptr)
+    return;
+  // The databases are closed when the actors that own them have ended.
+  auto self = caf::scoped_actor{*system_};
+  for (auto& actor : actors_) {
+    self->monitor(actor);
+    self->send_exit(actor, caf::exit_reason::user_shutdown);
+  }
+  for (auto left = actors_.size(); left > 0; --left)
+    self->receive([](const caf::down_msg&) {},
+                  caf::after(stop_timeout) >>
+                    [&] {
+                      spdlog::warn("{} actors did not stop in time", left);
+                      left = 1;
+                    });
   actors_.clear();
   coordinator_ = nullptr;
-  system_.reset();
 }
 
 result<exit_code> server::run() {
@@ -289,7 +305,7 @@ result<exit_code> server::run() {
   if (!dir)
     return tl::unexpected(dir.error());
   dir_ = std::move(*dir);
-  system_ = std::make_unique<caf::actor_system>(config_);
+  system_ = &start_system();
   auto done = result<void>{};
   if (role_ != server_role::node)
     done = start_coordinator();

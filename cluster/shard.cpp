@@ -68,6 +68,7 @@ result<void> shard::load_meta(const shard_meta& x) {
   auto from_chain = in.fixed<uint64_t>();
   auto from_epoch = in.varint();
   auto from_clock = in.zigzag();
+  auto from_lost_through = in.zigzag();
   auto from_settings = shard_settings{};
   auto ok = from_settings.decode(in.string());
   clock_.event_max = in.zigzag();
@@ -89,6 +90,7 @@ result<void> shard::load_meta(const shard_meta& x) {
   applied_ = replay_start_;
   table_.configure(from_settings.sliding);
   table_.advance(from_clock);
+  table_.lose_through(from_lost_through);
   return {};
 }
 
@@ -396,8 +398,9 @@ sliding_answer shard::average(std::string_view entity, uint64_t hash,
                               std::optional<time_ms> at, time_ms width,
                               time_ms cluster_clock, time_ms now,
                               time_ms& resolved_at) const {
-  auto present
-    = settings_.verdicts.wall_clock ? now : std::max(clock(now), cluster_clock);
+  auto present = settings_.verdicts.wall_clock
+                   ? now
+                   : std::max({clock(now), clock_.clock, cluster_clock});
   resolved_at = at.value_or(present);
   return table_.average(entity, hash, metric, resolved_at, width, present);
 }
@@ -408,6 +411,7 @@ sliding_answer shard::average(std::string_view entity, uint64_t hash,
 bool shard::begin_checkpoint(bool full) {
   from_.at = applied_;
   from_.clock = table_.clock();
+  from_.lost_through = table_.lost_through();
   from_.settings = settings_;
   return table_.begin_checkpoint(full);
 }
@@ -421,6 +425,7 @@ shard_meta shard::checkpoint_meta() const {
   out.fixed(from_.at.chain);
   out.varint(from_.at.epoch);
   out.zigzag(from_.clock);
+  out.zigzag(from_.lost_through);
   out.string(from_.settings.encode());
   out.zigzag(clock_.event_max);
   out.zigzag(clock_.clock);
