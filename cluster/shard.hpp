@@ -233,6 +233,7 @@ private:
   struct {
     log_position at;
     time_ms clock = -1;
+    time_ms lost_through = -1;
     shard_settings settings;
   } from_;
 

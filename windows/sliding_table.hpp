@@ -82,6 +82,17 @@ public:
   /// Sets the clock that forgetting goes by. It never goes back.
   void advance(time_ms clock);
 
+  /// What is forgotten for good although the retention, which has grown since,
+  /// reaches beyond; the least int64 if it never grew.
+  time_ms lost_through() const {
+    return lost_through_;
+  }
+
+  /// Says so of a table that was recovered.
+  void lose_through(time_ms time) {
+    lost_through_ = time;
+  }
+
   /// Applies the readings of `batch` in their order, but those that `skip`
   /// names, and those at or before clock - retention.
   /// @param skip indexes into `batch.readings`, ascending.
@@ -128,9 +139,9 @@ public:
   // simply every one, in chunks, while readings go on being applied between
   // chunks. A chunk holds its entities as they are when it is taken, and so
   // covers the log through the entry applied last. Recovery starts with the
-  // options and the clock of the moment when the last finished round began,
-  // loads all chunks since the last full round, and applies the log from that
-  // moment on. It ends as if there had been none, but for one case: a table
+  // options, the clock and the loss of the moment when the last finished round
+  // began, loads all chunks since the last full round, and applies the log from
+  // that moment on. It ends as if there had been none, but for one case: a table
   // that is full refuses more, if an entity was forgotten and came back
   // meanwhile.
 
