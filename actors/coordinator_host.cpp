@@ -7,7 +7,6 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <random>
@@ -23,33 +22,9 @@ constexpr time_ms save_commits_every = 5'000;
 /// Time constant of the smoothed rates.
 constexpr double rate_window_ms = 3'000;
 
-/// A node that takes longer to answer is shown as it was.
-constexpr auto status_timeout = std::chrono::seconds{1};
-
-/// Random ids have bit 0 of their lower half set, named ones don't: shards
-/// forget random ones after a while.
-constexpr uint64_t random_bit = 1;
-
-/// Random producers that have ended are remembered for a while, in case that
-/// their last report comes twice.
-constexpr size_t folded_max = 10'000;
-
-/// Stands for all random producers that have ended: what they reported lives
-/// on in the ledger, they themselves don't.
-constexpr auto ended_producers = producer_id{0, 0};
-
-producer_id id_of(const std::string& name) {
-  auto hash = XXH3_128bits(name.data(), name.size());
-  return {hash.high64, hash.low64 & ~random_bit};
-}
-
-producer_id random_producer() {
+uint64_t random_word() {
   auto device = std::random_device{};
-  auto word = [&] {
-    return uint64_t{device()} << 32 | device();
-  };
-  auto high = word();
-  return {high, word() | random_bit};
+  return uint64_t{device()} << 32 | device();
 }
 
 } // namespace
@@ -80,14 +55,17 @@ result<void> coordinator_host_state::init(
                           false,
                           x.last_seen});
   }
-  for (auto& x : contents.producers)
-    producers_.emplace(x.id, x);
+  sessions_ = std::make_unique<session_registry>(
+    [store = context_.store](const std::vector<producer_record>& put,
+                             const std::vector<producer_id>& removed) {
+      return store->put_producers(put, removed);
+    });
+  sessions_->load(contents.producers);
   alarm();
   return {};
 }
 
 // -- nodes
-// ------------------------------------------------------------------------
 
 caf::result<welcome> coordinator_host_state::greet(const hello& x) const {
   return open_door(x, context_.cluster, "coordinator", context_.name);
@@ -238,6 +216,9 @@ void coordinator_host_state::alarm() {
 
 void coordinator_host_state::save_commits() {
   commits_saved_ = context_.now();
+  if (auto res = sessions_->expire(commits_saved_, settings_.producer_expiry);
+      !res)
+    spdlog::error("the catalog can't be written: {}", res.error().text);
   auto changed = std::vector<known_commit>{};
   for (auto i = uint32_t{0}; i < directory_->shards(); ++i) {
     auto& x = directory_->committed(i);
@@ -261,140 +242,45 @@ void coordinator_host_state::down(const caf::down_msg& x) {
     member.rate = 0;
     return;
   }
-  for (auto i = sessions_.begin(); i != sessions_.end(); ++i) {
-    if (i->second.actor->address() != x.source)
+  for (auto i = live_.begin(); i != live_.end(); ++i) {
+    if (i->second->address() != x.source)
       continue;
-    sessions_.erase(i);
+    live_.erase(i);
     return;
   }
 }
 
 // -- producers
-// --------------------------------------------------------------------
-
-result<void> coordinator_host_state::save_producer(const producer_record& x) {
-  if (auto res = context_.store->put_producers({x}); !res)
-    return res;
-  producers_[x.id] = x;
-  return {};
-}
-
-result<void> coordinator_host_state::fold_producer(const producer_record& x) {
-  auto known = producers_.find(ended_producers);
-  auto total = known != producers_.end() ? known->second : producer_record{};
-  total.id = ended_producers;
-  total.earlier_malformed += x.malformed;
-  total.earlier_duplicate += x.duplicate;
-  total.ended = true;
-  total.updated = x.updated;
-  if (auto res = context_.store->put_producers({total}, {x.id}); !res)
-    return res;
-  producers_[ended_producers] = total;
-  producers_.erase(x.id);
-  if (folded_.size() >= folded_max)
-    folded_.clear();
-  folded_.insert(x.id);
-  return {};
-}
 
 caf::result<producer_opened> coordinator_host_state::open(
   const open_producer& x, const caf::strong_actor_ptr& sender) {
-  if (sessions_.size() >= context_.process.sessions_max)
+  if (live_.size() >= context_.process.sessions_max)
     return to_error(
       {ec::limit_reached,
        fmt::format("{} producers are connected, the limit of sessions-max; "
                    "try again when some have ended, or raise it",
-                   sessions_.size())});
-  auto id = x.name.empty() ? random_producer() : id_of(x.name);
-  auto known = producers_.find(id);
-  auto record = known != producers_.end() ? known->second : producer_record{};
-  auto res = producer_opened{id,
-                             record.session + 1,
-                             record.base,
-                             record.prefix,
-                             record.digest,
-                             record.digest_at};
-  record.id = id;
-  record.name = x.name;
-  record.session = res.session;
-  record.earlier_malformed += record.malformed;
-  record.earlier_duplicate += record.duplicate;
-  record.malformed = 0;
-  record.duplicate = 0;
-  record.ended = false;
-  record.updated = context_.now();
-  // A random one leaves no trace before it has something to report.
-  if (x.name.empty())
-    producers_[id] = record;
-  else if (auto saved = save_producer(record); !saved)
-    return to_error(saved.error());
-  sessions_[id] = {sender, res.session};
+                   live_.size())});
+  auto id = x.name.empty() ? random_producer(random_word(), random_word())
+                           : named_producer(x.name);
+  auto res = sessions_->open(id, x.name, context_.now());
+  if (!res)
+    return to_error(res.error());
+  live_[id] = sender;
   self_->monitor(caf::actor_cast<caf::actor>(sender));
-  return res;
+  return producer_opened{id,          res->session, res->base,
+                         res->prefix, res->digest,  res->digest_at};
 }
 
 caf::result<session_reported> coordinator_host_state::report(
   const report_session& x) {
-  auto i = producers_.find(x.producer);
-  if (i == producers_.end() && folded_.count(x.producer) > 0)
-    return session_reported{x.session}; // The answer got lost.
-  if (i == producers_.end()) // It opened its session at another coordinator.
-    i = producers_.emplace(x.producer, producer_record{}).first;
-  auto record = i->second;
-  if (x.session < record.session)
-    return to_error({ec::stale_session,
-                     fmt::format("another process has taken over the producer "
-                                 "{}",
-                                 record.name)});
-  record.id = x.producer;
-  record.session = x.session;
-  record.base = x.base;
-  record.prefix = std::max(x.prefix, x.base);
-  record.digest = x.digest;
-  record.digest_at = x.digest_at;
-  record.malformed = x.malformed;
-  record.duplicate = x.duplicate;
-  record.ended = x.ended;
-  record.updated = context_.now();
+  if (auto res = sessions_->report(x, context_.now()); !res)
+    return to_error(res.error());
   if (x.ended)
-    sessions_.erase(x.producer);
-  auto saved = result<void>{};
-  if (!record.name.empty())
-    saved = save_producer(record);
-  else if (x.ended)
-    saved = fold_producer(record);
-  else if (x.malformed > 0 || x.duplicate > 0)
-    saved = save_producer(record);
-  else
-    i->second = record; // Nothing that the ledger would miss.
-  if (!saved)
-    return to_error(saved.error());
+    live_.erase(x.producer);
   return session_reported{x.session};
 }
 
-// -- what others ask
-// ----------------------------------------------------------------
-
-routes coordinator_host_state::where() const {
-  auto res = routes{};
-  res.cluster = context_.cluster;
-  res.settings = settings_text_;
-  auto indexes = std::map<std::string, uint32_t>{};
-  for (auto& [id, node] : directory_->nodes()) {
-    indexes.emplace(id, static_cast<uint32_t>(res.nodes.size()));
-    res.nodes.push_back({node.name, {node.host, node.port}, node.up});
-  }
-  for (auto i = uint32_t{0}; i < directory_->shards(); ++i) {
-    auto& config = directory_->config(i);
-    auto route = shard_route{};
-    if (auto owner = indexes.find(config.primary); owner != indexes.end())
-      route.node = owner->second;
-    route.epoch = config.epoch;
-    route.trouble = directory_->trouble(i);
-    res.shards.push_back(std::move(route));
-  }
-  return res;
-}
+// -- settings
 
 settings_text coordinator_host_state::settings() const {
   return settings_text_;
@@ -425,104 +311,7 @@ caf::result<settings_text> coordinator_host_state::change(
   return text;
 }
 
-caf::result<cluster_status> coordinator_host_state::status() {
-  // Heartbeats are a little old; whoever asks after an acknowledgement wants
-  // to see what was acknowledged.
-  auto promise = self_->make_response_promise<cluster_status>();
-  auto left = std::make_shared<size_t>(1);
-  auto done = [this, left, promise]() mutable {
-    if (--*left == 0)
-      promise.deliver(known_status());
-  };
-  for (auto& [id, member] : members_) {
-    auto node = directory_->nodes().find(id);
-    if (!member.actor || node == directory_->nodes().end() || !node->second.up)
-      continue;
-    ++*left;
-    self_->request(member.actor, status_timeout, get_heartbeat{})
-      .then(
-        [this, done](const heartbeat& x) mutable {
-          take(x);
-          done();
-        },
-        [done](caf::error&) mutable {
-          done(); // Its last heartbeat must do.
-        });
-  }
-  done();
-  return promise;
-}
-
-cluster_status coordinator_host_state::known_status() const {
-  auto res = cluster_status{};
-  res.cluster = context_.cluster;
-  res.clock = clock_;
-  res.settings = settings_text_;
-  for (auto& [id, node] : directory_->nodes()) {
-    auto x = node_status{};
-    x.name = node.name;
-    x.node = id;
-    x.listens = {node.host, node.port};
-    x.state = node.up ? "up" : "down";
-    x.last_seen = node.last_seen;
-    if (auto i = members_.find(id); i != members_.end() && node.up) {
-      auto& news = i->second.news;
-      x.memory_bytes = news.memory_bytes;
-      x.journal_bytes = news.journal_bytes;
-      x.pending_bytes = news.pending_bytes;
-      x.trouble = news.trouble;
-      x.rate = i->second.rate;
-      for (auto& shard : news.shards)
-        x.entities += shard.entities;
-      res.rate += x.rate;
-    }
-    res.nodes.push_back(std::move(x));
-  }
-  auto& ledger = res.ledger;
-  for (auto i = uint32_t{0}; i < directory_->shards(); ++i) {
-    auto x = shard_status{};
-    auto& config = directory_->config(i);
-    x.shard = i;
-    x.epoch = config.epoch;
-    auto owner = directory_->nodes().find(config.primary);
-    if (owner != directory_->nodes().end())
-      x.primary = owner->second.name;
-    for (auto& node : res.nodes)
-      node.primaries += node.node == config.primary ? 1 : 0;
-    x.text = directory_->trouble(i);
-    auto up = owner != directory_->nodes().end() && owner->second.up;
-    x.state = x.text.empty() ? (directory_->moving(i) ? "moving" : "serving")
-              : up && directory_->news(i) == nullptr ? "recovering"
-                                                     : "unavailable";
-    if (auto report = reports_.find(i); report != reports_.end()) {
-      x.empty = report->second.empty;
-      x.index = report->second.index;
-      x.entities = report->second.entities;
-      x.window_bytes = report->second.window_bytes;
-      auto& counts = report->second.ledger;
-      ledger.accepted += counts.accepted;
-      ledger.late += counts.late;
-      ledger.future += counts.future;
-      ledger.refused += counts.refused;
-    }
-    res.shards.push_back(std::move(x));
-  }
-  for (auto& [id, x] : producers_) {
-    ledger.malformed += x.earlier_malformed + x.malformed;
-    ledger.duplicate += x.earlier_duplicate + x.duplicate;
-    if (id == ended_producers)
-      continue;
-    res.producers.push_back(
-      {id, x.name, x.session, x.prefix, sessions_.count(id) > 0,
-       x.earlier_malformed + x.malformed, x.earlier_duplicate + x.duplicate});
-  }
-  ledger.received = ledger.accepted + ledger.duplicate + ledger.late
-                    + ledger.future + ledger.malformed + ledger.refused;
-  return res;
-}
-
 // -- behavior
-// -----------------------------------------------------------------------
 
 local_coordinator_actor::behavior_type coordinator_host(
   local_coordinator_actor::stateful_pointer<coordinator_host_state> self,

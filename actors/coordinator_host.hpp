@@ -2,6 +2,7 @@
 
 #include "actors/clock.hpp"
 #include "cluster/directory.hpp"
+#include "cluster/sessions.hpp"
 #include "config/settings.hpp"
 #include "messages/interfaces.hpp"
 #include "storage/catalog.hpp"
@@ -12,7 +13,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <set>
 
 namespace weir {
 
@@ -63,17 +63,10 @@ private:
     double rate = 0;
   };
 
-  struct live_session {
-    caf::strong_actor_ptr actor;
-    uint64_t session = 0;
-  };
-
   cluster_status known_status() const;
   void plan();
   void measure(member_node& x, time_ms now) const;
   std::string choose_name(const join_node& x) const;
-  result<void> save_producer(const producer_record& x);
-  result<void> fold_producer(const producer_record& x);
   void save_commits();
 
   local_coordinator_actor::stateful_pointer<coordinator_host_state> self_
@@ -85,9 +78,9 @@ private:
   std::map<std::string, member_node> members_;
   /// The last report of every shard, whoever made it.
   std::map<uint32_t, shard_report> reports_;
-  std::map<producer_id, producer_record> producers_;
-  std::set<producer_id> folded_;
-  std::map<producer_id, live_session> sessions_;
+  std::unique_ptr<session_registry> sessions_;
+  /// The sessions whose processes are connected.
+  std::map<producer_id, caf::strong_actor_ptr> live_;
   time_ms clock_ = -1;
   time_ms commits_saved_ = 0;
 };

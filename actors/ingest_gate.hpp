@@ -47,7 +47,6 @@ struct session_progress {
 class ingest_gate {
 public:
   // -- the reader's side
-  // -------------------------------------------------------
 
   /// Waits until the session is open, at most `timeout`.
   result<session_start> wait_open(std::chrono::milliseconds timeout);
@@ -66,7 +65,6 @@ public:
   session_progress progress() const;
 
   // -- the actor's side
-  // --------------------------------------------------------
 
   void opened(session_start x);
   void acknowledged(uint64_t bytes, const session_progress& x);

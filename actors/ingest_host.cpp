@@ -50,7 +50,6 @@ void ingest_host_state::give_up(failure why) {
 }
 
 // -- coordinator
-// --------------------------------------------------------------------
 
 void ingest_host_state::dial_coordinator() {
   if (dialing_)
@@ -169,7 +168,6 @@ const node_route* ingest_host_state::node_of(uint32_t shard) const {
 }
 
 // -- opening
-// ------------------------------------------------------------------------
 
 void ingest_host_state::open_producer_session() {
   self_
@@ -239,7 +237,6 @@ void ingest_host_state::open_shards() {
 }
 
 // -- streaming
-// ------------------------------------------------------------------------
 
 void ingest_host_state::send(outgoing_parcel& x) {
   if (phase_ != phase::streaming)
@@ -397,7 +394,6 @@ void ingest_host_state::refused(const append_ack& x) {
 }
 
 // -- connections
-// ----------------------------------------------------------------------
 
 void ingest_host_state::connect(const address& to) {
   links_.connect(to, [this, to](bool up) {
@@ -433,7 +429,6 @@ void ingest_host_state::down(const caf::down_msg& x) {
 }
 
 // -- what time brings
-// -------------------------------------------------------------------
 
 void ingest_host_state::alarm(const timer& x) {
   if (x.what == pump_now)

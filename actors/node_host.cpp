@@ -89,7 +89,6 @@ void node_host_state::leave(const caf::error& why) {
 }
 
 // -- membership
-// -----------------------------------------------------------------
 
 void node_host_state::connect() {
   auto failed = [this](caf::error& err) {
@@ -286,7 +285,6 @@ caf::result<welcome> node_host_state::greet(const hello& x) const {
 }
 
 // -- shards
-// -----------------------------------------------------------------------
 
 void node_host_state::assign(const assign_shards& x) {
   for (auto& [id, epoch] : x.shards) {
@@ -387,7 +385,6 @@ void node_host_state::release(const release_shard& x) {
 }
 
 // -- data
-// -------------------------------------------------------------------------
 
 void node_host_state::refuse(const caf::strong_actor_ptr& to, append_ack ack,
                              ec code, std::string text) const {
@@ -463,7 +460,6 @@ caf::result<average_answers> node_host_state::average(const average_batch& x) {
 }
 
 // -- checkpoints
-// --------------------------------------------------------------------
 
 void node_host_state::begin_checkpoints() {
   if (uncovered_bytes_ < context_.process.checkpoint_every
@@ -496,7 +492,6 @@ void node_host_state::checkpointed(const shard_checkpointed& x) {
 }
 
 // -- behavior
-// -----------------------------------------------------------------------
 
 local_node_actor::behavior_type node_host(
   local_node_actor::stateful_pointer<node_host_state> self,

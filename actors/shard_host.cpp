@@ -31,7 +31,6 @@ void shard_host_state::init(
 }
 
 // -- recovery
-// -------------------------------------------------------------------
 
 void shard_host_state::recover() {
   core_ = std::make_unique<shard>(context_.shard, context_.shards);
@@ -102,7 +101,6 @@ void shard_host_state::lead(uint64_t epoch) {
 }
 
 // -- blocks and sessions
-// ----------------------------------------------------------
 
 std::string shard_host_state::not_serving() const {
   switch (phase_) {
@@ -237,7 +235,6 @@ void shard_host_state::refused(const store_refused& x) {
 }
 
 // -- queries
-// ----------------------------------------------------------------------
 
 average_answers shard_host_state::average(const average_batch& x) const {
   auto res = average_answers{};
@@ -286,7 +283,6 @@ average_answers shard_host_state::average(const average_batch& x) const {
 }
 
 // -- idle work
-// --------------------------------------------------------------------
 
 void shard_host_state::tick(const shard_tick& x) {
   cluster_clock_ = std::max(cluster_clock_, x.cluster_clock);
@@ -338,7 +334,6 @@ caf::result<bool> shard_host_state::release(const release_shard& x) {
 }
 
 // -- checkpoint
-// -------------------------------------------------------------------
 
 void shard_host_state::checkpoint() {
   if (checkpointing_)

@@ -1,5 +1,7 @@
 #include "cluster/shard.hpp"
 
+#include "cluster/sessions.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,9 +15,6 @@ constexpr uint8_t meta_version = 1;
 
 /// Decoded blocks kept for reuse: as many as a journal commit usually takes.
 constexpr size_t spare_blocks_max = 16;
-
-/// Bit of a producer id that tells random ids from those made of a name.
-constexpr uint64_t random_producer_bit = 1;
 
 } // namespace
 
@@ -55,7 +54,6 @@ shard::shard(uint32_t id, uint32_t shards)
 }
 
 // -- recovery
-// -------------------------------------------------------------------
 
 result<void> shard::load_meta(const shard_meta& x) {
   auto in = byte_reader{x.bytes};
@@ -137,7 +135,6 @@ result<void> shard::finish_recovery() {
 }
 
 // -- as the primary
-// -------------------------------------------------------------
 
 std::shared_ptr<log_entry> shard::next_entry(entry_kind kind) {
   auto res = std::make_shared<log_entry>();
@@ -272,8 +269,7 @@ offer shard::admit_clock(time_ms cluster_clock) {
 offer shard::admit_expiry(time_ms now) {
   auto entry = std::shared_ptr<log_entry>{};
   for (auto& [id, x] : tail_producers_.all()) {
-    if ((id.low & random_producer_bit) == 0
-        || now - x.heard < tail_settings_.producer_expiry)
+    if (!is_random(id) || now - x.heard < tail_settings_.producer_expiry)
       continue;
     if (entry == nullptr)
       entry = next_entry(entry_kind::expire);
@@ -387,7 +383,6 @@ void shard::apply(const log_entry& entry, const decoded_block* block,
 }
 
 // -- what others ask
-// ------------------------------------------------------------
 
 time_ms shard::clock(time_ms now) const {
   return std::min(clock_.event_max, now);
@@ -406,7 +401,6 @@ sliding_answer shard::average(std::string_view entity, uint64_t hash,
 }
 
 // -- checkpoint
-// -----------------------------------------------------------------
 
 bool shard::begin_checkpoint(bool full) {
   from_.at = applied_;

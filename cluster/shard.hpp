@@ -60,7 +60,7 @@ public:
   /// @param shards number of shards of the cluster
   shard(uint32_t id, uint32_t shards);
 
-  // -- recovery: meta, chunks, then every entry after from_index, in order ----
+  // -- recovery: meta, chunks, then every entry after from_index, in order
 
   result<void> load_meta(const shard_meta& x);
   result<void> load_chunk(std::string_view chunk, uint64_t covers);
@@ -75,7 +75,6 @@ public:
   }
 
   // -- as the primary
-  // ----------------------------------------------------------
 
   /// Begins `epoch` with a no-op entry; nothing is acknowledged before it is
   /// committed. Settings must follow before anything else does: the log alone
@@ -111,7 +110,6 @@ public:
   void abandon_tail();
 
   // -- what others ask
-  // ---------------------------------------------------------
 
   sliding_answer average(std::string_view entity, uint64_t hash,
                          std::string_view metric, std::optional<time_ms> at,
@@ -181,7 +179,6 @@ public:
   time_ms clock(time_ms now) const;
 
   // -- checkpoint
-  // --------------------------------------------------------------
 
   /// @returns whether the checkpoint is full, as asked for or because it has to
   /// be: see `sliding_table::begin_checkpoint`

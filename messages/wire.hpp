@@ -1,6 +1,7 @@
 #pragma once
 
 #include "cluster/log.hpp"
+#include "cluster/sessions.hpp"
 #include "cluster/verdict.hpp"
 #include "windows/failure.hpp"
 #include "windows/reading.hpp"
@@ -25,7 +26,6 @@ namespace weir {
 constexpr const char* wire_version = "weir/1";
 
 // -- doors
-// ----------------------------------------------------------------------
 
 /// First message on every connection.
 struct hello {
@@ -64,7 +64,6 @@ struct settings_text {
 };
 
 // -- node and coordinator
-// -------------------------------------------------------
 
 /// A log that a node found in its data directory.
 struct held_shard {
@@ -165,7 +164,6 @@ struct heartbeat_ack {
 };
 
 // -- producers
-// ------------------------------------------------------------------
 
 struct open_producer {
   /// Empty: a producer with a random id, for this run alone.
@@ -184,21 +182,6 @@ struct producer_opened {
   /// Digest of the input's records `base` + 1 to `digest_at`.
   uint64_t digest = 0;
   uint64_t digest_at = 0;
-};
-
-/// What a session knows and no shard does. Counts are cumulative over the
-/// session, of its records up to `prefix`.
-struct report_session {
-  producer_id producer;
-  uint64_t session = 0;
-  uint64_t base = 0;
-  uint64_t prefix = 0;
-  /// Of the records `base` + 1 to `digest_at`.
-  uint64_t digest = 0;
-  uint64_t digest_at = 0;
-  uint64_t malformed = 0;
-  uint64_t duplicate = 0;
-  bool ended = false;
 };
 
 struct session_reported {
@@ -251,7 +234,6 @@ struct append_ack {
 };
 
 // -- queries
-// --------------------------------------------------------------------
 
 struct get_routes {
   // nop
@@ -324,7 +306,6 @@ struct average_answers {
 };
 
 // -- operators
-// ------------------------------------------------------------------
 
 struct get_status {
   // nop
@@ -406,7 +387,6 @@ struct change_settings {
 };
 
 // -- how CAF reads and writes them
-// ------------------------------------------------
 
 #define WEIR_INSPECT(type, ...)                                                \
   template <class Inspector>                                                   \

@@ -2,6 +2,7 @@
 
 #include "cluster/config_store.hpp"
 #include "cluster/log.hpp"
+#include "cluster/sessions.hpp"
 #include "storage/sqlite.hpp"
 
 #include <map>
@@ -66,39 +67,6 @@ struct known_commit {
   friend bool operator==(const known_commit& x, const known_commit& y) {
     return x.shard == y.shard && x.epoch == y.epoch && x.index == y.index
            && x.chain == y.chain;
-  }
-};
-
-/// A producer, its newest session, and what its sessions reported: counts are
-/// readings, cumulative over all of its life.
-struct producer_record {
-  producer_id id;
-  std::string name;
-  uint64_t session = 0;
-  /// Position in its input at which the session began.
-  uint64_t base = 0;
-  /// Length, in records, of the acknowledged prefix of its input.
-  uint64_t prefix = 0;
-  /// Digest of the input's first records, those numbered `base` + 1 to
-  /// `digest_at`, so that another input is refused on a resume.
-  uint64_t digest = 0;
-  uint64_t digest_at = 0;
-  /// Of the newest session; `earlier_*` of all before it.
-  uint64_t malformed = 0;
-  uint64_t duplicate = 0;
-  uint64_t earlier_malformed = 0;
-  uint64_t earlier_duplicate = 0;
-  bool ended = false;
-  int64_t updated = 0;
-
-  friend bool operator==(const producer_record& x, const producer_record& y) {
-    return x.id == y.id && x.name == y.name && x.session == y.session
-           && x.base == y.base && x.prefix == y.prefix && x.digest == y.digest
-           && x.digest_at == y.digest_at
-           && x.earlier_malformed == y.earlier_malformed
-           && x.malformed == y.malformed && x.duplicate == y.duplicate
-           && x.earlier_duplicate == y.earlier_duplicate && x.ended == y.ended
-           && x.updated == y.updated;
   }
 };
 
