@@ -10,9 +10,9 @@
 
 namespace weir::test {
 
-/// Low bit set: a producer with a random id.
-constexpr auto random_producer = producer_id{1, 1};
-constexpr auto named_producer = producer_id{1, 2};
+/// A producer with a name, and one with a random id.
+constexpr auto ann = producer_id{1, 2};
+constexpr auto stray = producer_id{1, 1};
 
 /// The wall clock of most tests.
 constexpr auto shard_now = time_ms{1'700'000'000'000};

@@ -22,10 +22,9 @@ shard_settings settings(uint64_t version, time_ms retention = 70'000) {
 void fill(shard_fixture& x) {
   x.lead(1);
   x.store(x.self->admit_settings(settings(1)));
-  x.store(x.self->admit_session(named_producer, 3, shard_now));
-  x.send(named_producer, 3, 0,
-         {event("a", shard_now, 1), event("b", shard_now + 5, 2)});
-  x.send(random_producer, 1, 0, {event("a", shard_now - 90'000, 1)});
+  x.store(x.self->admit_session(ann, 3, shard_now));
+  x.send(ann, 3, 0, {event("a", shard_now, 1), event("b", shard_now + 5, 2)});
+  x.send(stray, 1, 0, {event("a", shard_now - 90'000, 1)});
   x.commit();
   x.store(x.self->admit_clock(shard_now + 40'000));
   x.store(x.self->admit_settings(settings(2, 90'000)));
@@ -54,7 +53,7 @@ TEST_SUITE("cluster/shard") {
                                    "everything back") {
     fill(*this);
     checkpoint();
-    send(named_producer, 3, 2, {event("c", shard_now + 6, 2)});
+    send(ann, 3, 2, {event("c", shard_now + 6, 2)});
     commit();
     auto digest = self->table().digest();
     auto end = self->applied();
@@ -65,10 +64,9 @@ TEST_SUITE("cluster/shard") {
     CHECK(self->settings().version == 2);
     CHECK(self->ledger().accepted == 3);
     CHECK(self->ledger().late == 1);
-    CHECK(self->producers().find(named_producer)->last == 3);
+    CHECK(self->producers().find(ann)->last == 3);
     CHECK(!self->empty());
-    CHECK(send(named_producer, 3, 0, {event("a", shard_now, 1)}).entry
-          == nullptr);
+    CHECK(send(ann, 3, 0, {event("a", shard_now, 1)}).entry == nullptr);
   }
 
   TEST_CASE_FIXTURE(shard_fixture, "a checkpoint of an empty shard is empty") {
@@ -84,7 +82,7 @@ TEST_SUITE("cluster/shard") {
     fill(*this);
     auto first = self->applied().index;
     self->begin_checkpoint(true);
-    send(named_producer, 3, 2, {event("c", shard_now + 6, 2)});
+    send(ann, 3, 2, {event("c", shard_now + 6, 2)});
     commit();
     auto chunk = std::string{};
     while (self->table().next_chunk(10, chunk))
@@ -139,7 +137,7 @@ TEST_SUITE("cluster/shard") {
                                    "nothing out of the next one") {
     fill(*this);
     checkpoint();
-    send(named_producer, 3, 2, {event("c", shard_now + 6, 2)});
+    send(ann, 3, 2, {event("c", shard_now + 6, 2)});
     commit();
     auto chunk = std::string{};
     self->begin_checkpoint(false);

@@ -43,8 +43,8 @@ TEST_SUITE("cluster/shard") {
   TEST_CASE_FIXTURE(shard_fixture, "entries form a chain, each with the sum of "
                                    "its own fields") {
     serve();
-    send(named_producer, 1, 0, {event("a", shard_now, 1)});
-    self->admit_session(named_producer, 2, shard_now);
+    send(ann, 1, 0, {event("a", shard_now, 1)});
+    self->admit_session(ann, 2, shard_now);
     commit();
     auto chain = uint64_t{0};
     for (auto& x : disk.log) {
@@ -58,7 +58,7 @@ TEST_SUITE("cluster/shard") {
   TEST_CASE_FIXTURE(shard_fixture, "what is committed is counted and answered, "
                                    "not before") {
     serve();
-    auto taken = send(named_producer, 1, 0,
+    auto taken = send(ann, 1, 0,
                       {event("a", shard_now, 4), event("a", shard_now - 1, 8),
                        event("a", shard_now - 70'000, 100)});
     CHECK(taken.code == ec::none);
@@ -67,14 +67,14 @@ TEST_SUITE("cluster/shard") {
     CHECK(!average("a", shard_now).known_entity);
     CHECK(self->empty());
     CHECK(self->ledger().total() == 0);
-    CHECK(commit() == producers{named_producer});
+    CHECK(commit() == producers{ann});
     CHECK(!self->awaits(*taken.entry));
     CHECK(average("a", shard_now).count == 2);
     CHECK(average("a", shard_now).average == 6.0);
     CHECK(self->ledger().accepted == 2);
     CHECK(self->ledger().late == 1);
     CHECK(!self->empty());
-    auto& known = *self->producers().find(named_producer);
+    auto& known = *self->producers().find(ann);
     CHECK(known.last == 3);
     CHECK(known.counts.accepted == 2);
     CHECK(known.counts.late == 1);
@@ -85,13 +85,13 @@ TEST_SUITE("cluster/shard") {
   TEST_CASE_FIXTURE(shard_fixture, "a duplicate of a block that is not "
                                    "committed yet is not acknowledged early") {
     serve();
-    send(named_producer, 1, 0, {event("a", shard_now, 4)});
-    auto again = send(named_producer, 1, 0, {event("a", shard_now, 4)});
+    send(ann, 1, 0, {event("a", shard_now, 4)});
+    auto again = send(ann, 1, 0, {event("a", shard_now, 4)});
     CHECK(again.code == ec::none);
     CHECK(again.entry == nullptr);
-    CHECK(self->producers().find(named_producer) == nullptr);
+    CHECK(self->producers().find(ann) == nullptr);
     commit();
-    CHECK(self->producers().find(named_producer)->last == 1);
+    CHECK(self->producers().find(ann)->last == 1);
     CHECK(self->ledger().accepted == 1);
     CHECK(average("a", shard_now).count == 1);
   }
@@ -99,20 +99,20 @@ TEST_SUITE("cluster/shard") {
   TEST_CASE_FIXTURE(shard_fixture, "each producer is named once, however many "
                                    "of its entries are committed") {
     serve();
-    send(named_producer, 1, 0, {event("a", shard_now, 1)});
-    send(random_producer, 1, 0, {event("a", shard_now, 1)});
-    send(named_producer, 1, 1, {event("a", shard_now, 1)});
+    send(ann, 1, 0, {event("a", shard_now, 1)});
+    send(stray, 1, 0, {event("a", shard_now, 1)});
+    send(ann, 1, 1, {event("a", shard_now, 1)});
     store(self->admit_settings(settings(1)));
-    CHECK(commit(2) == producers{named_producer, random_producer});
-    CHECK(commit() == producers{named_producer});
+    CHECK(commit(2) == producers{ann, stray});
+    CHECK(commit() == producers{ann});
     CHECK(self->commit(99).empty());
   }
 
   TEST_CASE_FIXTURE(shard_fixture, "a gap is refused with the end of the log, "
                                    "committed or not") {
     serve();
-    send(named_producer, 1, 0, {event("a", shard_now, 4)});
-    auto gap = send(named_producer, 1, 7, {event("a", shard_now, 4)});
+    send(ann, 1, 0, {event("a", shard_now, 4)});
+    auto gap = send(ann, 1, 7, {event("a", shard_now, 4)});
     CHECK(gap.code == ec::sequence_gap);
     CHECK(gap.last == 1);
     CHECK(gap.entry == nullptr);
@@ -123,25 +123,22 @@ TEST_SUITE("cluster/shard") {
     serve();
     CHECK(send("").code != ec::none);
     CHECK(send("rubbish").code != ec::none);
-    auto wrong = send(
-      block_of({1, named_producer, 1, 0, 1}, {event("a", shard_now, 1)}));
+    auto wrong = send(block_of({1, ann, 1, 0, 1}, {event("a", shard_now, 1)}));
     CHECK(wrong.code == ec::malformed);
     CHECK(contains(wrong.text, "shard 1 came to shard 0"));
-    auto damaged
-      = block_of({0, named_producer, 1, 0, 1}, {event("a", shard_now, 1)});
+    auto damaged = block_of({0, ann, 1, 0, 1}, {event("a", shard_now, 1)});
     damaged[damaged.size() - 10] ^= 1;
     CHECK(send(damaged).code == ec::malformed);
     CHECK(on_the_way.empty());
     // None of them left a trace.
-    CHECK(send(named_producer, 1, 0, {event("a", shard_now, 1)}).entry
-          != nullptr);
+    CHECK(send(ann, 1, 0, {event("a", shard_now, 1)}).entry != nullptr);
   }
 
   TEST_CASE_FIXTURE(shard_fixture,
                     "a producer that nobody knows can't go on in "
                     "the middle") {
     serve();
-    auto refused = send(random_producer, 1, 5, {event("a", shard_now, 1)});
+    auto refused = send(stray, 1, 5, {event("a", shard_now, 1)});
     CHECK(refused.code == ec::not_found);
     CHECK(contains(refused.text, "has sent 5 records before"));
   }
@@ -153,50 +150,45 @@ TEST_SUITE("cluster/shard") {
     lead(1);
     store(self->admit_settings(few));
     commit();
-    CHECK(store(self->admit_session(named_producer, 1, shard_now)).code
-          == ec::none);
-    auto refused = send(random_producer, 1, 0, {event("a", shard_now, 1)});
+    CHECK(store(self->admit_session(ann, 1, shard_now)).code == ec::none);
+    auto refused = send(stray, 1, 0, {event("a", shard_now, 1)});
     CHECK(refused.code == ec::limit_reached);
     CHECK(contains(refused.text, "producers-max"));
-    CHECK(self->admit_session(random_producer, 1, shard_now).code
-          == ec::limit_reached);
-    CHECK(send(named_producer, 1, 0, {event("a", shard_now, 1)}).code
-          == ec::none);
+    CHECK(self->admit_session(stray, 1, shard_now).code == ec::limit_reached);
+    CHECK(send(ann, 1, 0, {event("a", shard_now, 1)}).code == ec::none);
   }
 
   TEST_CASE_FIXTURE(shard_fixture, "a new session fences the older ones") {
     serve();
-    send(named_producer, 1, 0, {event("a", shard_now, 1)});
-    auto opened = store(self->admit_session(named_producer, 2, shard_now));
+    send(ann, 1, 0, {event("a", shard_now, 1)});
+    auto opened = store(self->admit_session(ann, 2, shard_now));
     REQUIRE(opened.entry != nullptr);
     CHECK(opened.entry->kind == entry_kind::session);
     // Asked again before it is committed: nothing new.
-    auto again = self->admit_session(named_producer, 2, shard_now);
+    auto again = self->admit_session(ann, 2, shard_now);
     CHECK(again.code == ec::none);
     CHECK(again.entry == nullptr);
-    CHECK(self->admit_session(named_producer, 1, shard_now).code
-          == ec::stale_session);
-    CHECK(send(named_producer, 1, 1, {event("a", shard_now, 1)}).code
+    CHECK(self->admit_session(ann, 1, shard_now).code == ec::stale_session);
+    CHECK(send(ann, 1, 1, {event("a", shard_now, 1)}).code
           == ec::stale_session);
     commit();
-    CHECK(self->producers().find(named_producer)->session == 2);
-    CHECK(self->producers().find(named_producer)->last == 1);
-    CHECK(send(named_producer, 2, 1, {event("a", shard_now, 1)}).entry
-          != nullptr);
+    CHECK(self->producers().find(ann)->session == 2);
+    CHECK(self->producers().find(ann)->last == 1);
+    CHECK(send(ann, 2, 1, {event("a", shard_now, 1)}).entry != nullptr);
   }
 
   TEST_CASE_FIXTURE(shard_fixture, "what did not reach the disk can be sent "
                                    "again") {
     serve();
-    send(named_producer, 1, 0, {event("a", shard_now, 1)});
+    send(ann, 1, 0, {event("a", shard_now, 1)});
     commit();
-    auto lost = send(named_producer, 1, 1, {event("a", shard_now + 9, 2)});
+    auto lost = send(ann, 1, 1, {event("a", shard_now + 9, 2)});
     refuse();
     CHECK(!self->awaits(*lost.entry));
     CHECK(self->serving());
     CHECK(self->uncommitted() == 0);
     CHECK(self->tail() == self->applied());
-    auto again = send(named_producer, 1, 1, {event("a", shard_now + 9, 2)});
+    auto again = send(ann, 1, 1, {event("a", shard_now + 9, 2)});
     REQUIRE(again.entry != nullptr);
     CHECK(again.entry->index == lost.entry->index);
     CHECK(again.entry->chain == lost.entry->chain);
@@ -223,11 +215,11 @@ TEST_SUITE("cluster/shard") {
     store(self->admit_settings(settings(1, 1000)));
     commit();
     CHECK(self->admit_settings(settings(1, 5)).entry == nullptr);
-    send(named_producer, 1, 0,
+    send(ann, 1, 0,
          {event("a", shard_now, 1), event("a", shard_now - 1000, 1)});
     store(self->admit_settings(settings(2, 5000)));
     // Judged by settings that are not committed yet.
-    send(named_producer, 1, 2,
+    send(ann, 1, 2,
          {event("b", shard_now - 1000, 1), event("b", shard_now - 5000, 1)});
     CHECK(self->settings().version == 1);
     commit();
@@ -270,7 +262,7 @@ TEST_SUITE("cluster/shard") {
     commit();
     // Nothing to forget yet.
     CHECK(self->admit_clock(shard_now).entry == nullptr);
-    send(named_producer, 1, 0, {event("a", shard_now, 1)});
+    send(ann, 1, 0, {event("a", shard_now, 1)});
     commit();
     CHECK(self->admit_clock(shard_now + 9'999).entry == nullptr);
     CHECK(self->admit_clock(shard_now - 50'000).entry == nullptr);
@@ -285,7 +277,7 @@ TEST_SUITE("cluster/shard") {
     CHECK(!average("a", shard_now).known_entity);
     // Its own event time stays: that is what readings are late by.
     CHECK(self->clock(INT64_MAX) == shard_now);
-    CHECK(send(named_producer, 1, 1, {event("a", shard_now - 79'999, 1)}).entry
+    CHECK(send(ann, 1, 1, {event("a", shard_now - 79'999, 1)}).entry
           != nullptr);
     commit();
     CHECK(self->ledger().late == 0);
@@ -297,8 +289,8 @@ TEST_SUITE("cluster/shard") {
     x.producer_expiry = 1000;
     lead(1);
     store(self->admit_settings(x));
-    send(named_producer, 1, 0, {event("a", shard_now, 1)}, shard_now);
-    send(random_producer, 1, 0, {event("a", shard_now, 1)}, shard_now);
+    send(ann, 1, 0, {event("a", shard_now, 1)}, shard_now);
+    send(stray, 1, 0, {event("a", shard_now, 1)}, shard_now);
     send({9, 9}, 1, 0, {event("a", shard_now, 1)}, shard_now + 500);
     commit();
     CHECK(self->admit_expiry(shard_now + 999).entry == nullptr);
@@ -307,12 +299,11 @@ TEST_SUITE("cluster/shard") {
     CHECK(expired.entry->kind == entry_kind::expire);
     CHECK(self->admit_expiry(shard_now + 1000).entry == nullptr);
     // Refused at once, though not yet forgotten for good.
-    CHECK(send(random_producer, 1, 1, {event("a", shard_now, 1)}).code
-          == ec::not_found);
-    CHECK(self->producers().find(random_producer) != nullptr);
+    CHECK(send(stray, 1, 1, {event("a", shard_now, 1)}).code == ec::not_found);
+    CHECK(self->producers().find(stray) != nullptr);
     commit();
-    CHECK(self->producers().find(random_producer) == nullptr);
-    CHECK(self->producers().find(named_producer) != nullptr);
+    CHECK(self->producers().find(stray) == nullptr);
+    CHECK(self->producers().find(ann) != nullptr);
     CHECK(self->producers().find({9, 9}) != nullptr);
     CHECK(self->ledger().accepted == 3);
   }
@@ -327,11 +318,11 @@ TEST_SUITE("cluster/shard") {
       "a",
       shard_now,
       {{"heat", number::of(int64_t{1})}, {"load", number::of(int64_t{2})}}};
-    send(named_producer, 1, 0, {two, two});
+    send(ann, 1, 0, {two, two});
     commit();
     CHECK(self->ledger().accepted == 2);
     CHECK(self->ledger().refused == 2);
-    CHECK(self->producers().find(named_producer)->counts.refused == 2);
+    CHECK(self->producers().find(ann)->counts.refused == 2);
     CHECK(self->ledger().total() == 4);
   }
 
@@ -339,7 +330,7 @@ TEST_SUITE("cluster/shard") {
                     "now is the greater of its own clock and the "
                     "cluster's") {
     serve();
-    send(named_producer, 1, 0, {event("a", shard_now - 500, 1)});
+    send(ann, 1, 0, {event("a", shard_now - 500, 1)});
     commit();
     auto at = time_ms{0};
     auto ask = [&](time_ms cluster_clock) {
@@ -363,7 +354,7 @@ TEST_SUITE("cluster/shard") {
     x.verdicts.wall_clock = true;
     lead(1);
     store(self->admit_settings(x));
-    send(named_producer, 1, 0,
+    send(ann, 1, 0,
          {event("a", shard_now - 500, 1), event("a", shard_now - 70'000, 1)});
     commit();
     CHECK(self->ledger().late == 1);

@@ -3,6 +3,7 @@
 #include "cluster/log.hpp"
 #include "storage/file.hpp"
 #include "storage/journal.hpp"
+#include "test/support/results.hpp"
 
 #include <doctest/doctest.h>
 #include <sqlite3.h>
@@ -87,29 +88,6 @@ private:
   std::string path_;
   bool mounted_ = false;
 };
-
-/// The value of `x`, or a failed test that shows the failure's sentence.
-template <class T>
-T must(result<T> x) {
-  if (!x)
-    FAIL(x.error().text);
-  if constexpr (!std::is_void_v<T>)
-    return std::move(*x);
-}
-
-template <class T>
-ec code_of(const result<T>& x) {
-  return x ? ec::none : x.error().code;
-}
-
-template <class T>
-std::string text_of(const result<T>& x) {
-  return x ? std::string{} : x.error().text;
-}
-
-inline bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 inline std::string bytes_of(const std::string& path) {
   auto in = std::ifstream{path, std::ios::binary};

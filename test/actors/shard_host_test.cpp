@@ -1,0 +1,519 @@
+#include "actors/shard_host.hpp"
+#include "test/actors/scripted.hpp"
+#include "test/cluster/records.hpp"
+#include "test/support/results.hpp"
+
+using namespace weir;
+using namespace weir::test;
+
+namespace {
+
+constexpr auto ann = producer_id{1, 2};
+constexpr auto start = time_ms{1'700'000'000'000};
+
+/// A shard at its node, between a scripted journal and scripted checkpoints.
+struct fixture : actor_fixture {
+  scripted_journal journal;
+  scripted_checkpoints checkpoints;
+  std::vector<append_ack> acks;
+  std::vector<shard_report> reports;
+  std::vector<shard_checkpointed> checkpointed;
+  shard_settings settings;
+
+  caf::actor producer = spawn([this] {
+    return keep(acks);
+  });
+  caf::actor node = spawn([this] {
+    return keep(reports, checkpointed);
+  });
+  caf::actor journal_hdl = spawn([this](caf::event_based_actor* x) {
+    return journal.behavior(x);
+  });
+  caf::actor checkpoints_hdl = spawn([this] {
+    return checkpoints.behavior();
+  });
+  shard_actor host;
+
+  fixture() {
+    settings.version = 1;
+  }
+
+  ~fixture() {
+    if (host)
+      kill(host);
+  }
+
+  void begin(uint64_t epoch = 1) {
+    auto context = shard_context{};
+    context.shard = 3;
+    context.shards = 8;
+    context.epoch = epoch;
+    context.node_name = "n1";
+    context.node = play<local_node_actor>(node);
+    context.journal = play<journal_actor>(journal_hdl);
+    context.checkpoints = play<checkpoint_actor>(checkpoints_hdl);
+    context.settings = std::make_shared<const shard_settings>(settings);
+    context.window = 60'000;
+    context.checkpoint_chunk_entities = 2;
+    host = system.spawn(shard_host, std::move(context));
+    run();
+  }
+
+  /// The process of the shard ends, and another one begins.
+  void restart(uint64_t epoch) {
+    kill(host);
+    begin(epoch);
+  }
+
+  static std::string id(size_t i = 0) {
+    static const auto ids = entities_of(3, 8, 10);
+    return ids[i];
+  }
+
+  static std::string block(uint64_t after, uint64_t n, int64_t value = 4,
+                           uint64_t session = 1) {
+    auto records = std::vector<plain_record>{};
+    for (auto i = uint64_t{1}; i <= n; ++i)
+      records.push_back(event(id((after + i) % 10),
+                              start + static_cast<time_ms>(after + i), value));
+    return block_of({3, ann, session, after, after + n}, records);
+  }
+
+  void send(const std::string& bytes, uint64_t epoch = 1,
+            uint32_t attempt = 1) {
+    tell(host,
+         local_block{epoch, attempt, std::make_shared<const std::string>(bytes),
+                     caf::actor_cast<caf::strong_actor_ptr>(producer)});
+  }
+
+  void open(uint64_t session) {
+    caf::send_as(producer, host, open_session{3, 1, ann, session});
+    run();
+  }
+
+  /// The one acknowledgement that has come.
+  append_ack ack() {
+    REQUIRE(acks.size() == 1);
+    auto res = acks[0];
+    acks.clear();
+    return res;
+  }
+
+  average_answer average(size_t i) {
+    auto request = average_request{};
+    request.entity = id(i);
+    request.metric = std::string{default_metric};
+    auto res = must(ask<average_answers>(host, average_batch{3, {request}}));
+    REQUIRE(res.answers.size() == 1);
+    return res.answers[0];
+  }
+
+  void tick(time_ms cluster_clock = -1) {
+    tell(host,
+         shard_tick{cluster_clock,
+                    std::make_shared<const shard_settings>(settings), 60'000});
+  }
+
+  shard_report report() {
+    return must(ask<shard_report>(host, report_shard{}));
+  }
+};
+
+using kinds = std::vector<entry_kind>;
+using calls = std::vector<std::string>;
+
+} // namespace
+
+TEST_SUITE("actors/shard_host") {
+  TEST_CASE_FIXTURE(fixture, "a shard leads with a no-op and the settings") {
+    begin();
+    CHECK(journal.kinds(3) == kinds{entry_kind::noop, entry_kind::settings});
+    CHECK(report().state == shard_state::serving);
+    CHECK(report().empty);
+    CHECK(report().text.empty());
+  }
+
+  TEST_CASE_FIXTURE(fixture, "a block is acknowledged when the journal has it, "
+                             "not before") {
+    begin();
+    journal.hold = true;
+    send(block(0, 2), 1, 7);
+    CHECK(acks.empty());
+    CHECK(!average(1).known_entity);
+    journal.release();
+    run();
+    auto x = ack();
+    CHECK(x.code == ec::none);
+    CHECK(x.shard == 3);
+    CHECK(x.epoch == 1);
+    CHECK(x.attempt == 7);
+    CHECK(x.producer == ann);
+    CHECK(x.session == 1);
+    CHECK(x.position == 2);
+    CHECK(x.counts.accepted == 2);
+    CHECK(x.copies == 1);
+    auto answer = average(1);
+    CHECK(answer.code == ec::none);
+    CHECK(answer.count == 1);
+    CHECK(answer.average == 4.0);
+    CHECK(answer.node == "n1");
+    CHECK(answer.role == "primary");
+    CHECK(answer.end == start + 2);
+    CHECK(answer.start == start + 2 - 60'000);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "a duplicate is acknowledged again, and not "
+                             "counted") {
+    begin();
+    send(block(0, 2));
+    CHECK(ack().position == 2);
+    send(block(0, 2), 1, 2);
+    auto again = ack();
+    CHECK(again.position == 2);
+    CHECK(again.attempt == 2);
+    CHECK(again.counts.accepted == 2);
+    CHECK(average(1).count == 1);
+    CHECK(journal.kinds(3).size() == 3);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "a duplicate of what is not yet durable waits for "
+                             "that") {
+    begin();
+    journal.hold = true;
+    send(block(0, 2), 1, 1);
+    send(block(0, 2), 1, 2);
+    CHECK(acks.empty());
+    journal.release();
+    run();
+    CHECK(ack().attempt == 2);
+  }
+
+  TEST_CASE_FIXTURE(fixture,
+                    "a full disk refuses what waits; sent again later, "
+                    "it counts once") {
+    begin();
+    send(block(0, 2));
+    acks.clear();
+    journal.refuse = failure{ec::disk_full, "no space left"};
+    send(block(2, 1));
+    auto refused = ack();
+    CHECK(refused.code == ec::disk_full);
+    CHECK(contains(refused.text, "node n1: no space left"));
+    CHECK(refused.attempt == 1);
+    CHECK(refused.position == 0);
+    CHECK(report().state == shard_state::serving);
+    CHECK(report().text == "no space left");
+    journal.refuse.reset();
+    send(block(2, 1), 1, 2);
+    auto taken = ack();
+    CHECK(taken.code == ec::none);
+    CHECK(taken.position == 3);
+    CHECK(taken.counts.accepted == 3);
+    CHECK(average(3).count == 1);
+    CHECK(report().text.empty());
+    // And after a restart it is what it was.
+    auto before = report();
+    restart(2);
+    CHECK(report().ledger.accepted == before.ledger.accepted);
+    CHECK(average(3).count == 1);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "everything on the way is refused with the first "
+                             "that did not reach the disk") {
+    begin();
+    journal.hold = true;
+    send(block(0, 1));
+    send(block(1, 1));
+    journal.refuse = failure{ec::disk_full, "no space left"};
+    journal.release();
+    run();
+    // One word a producer is enough; what the second entry says is old news.
+    CHECK(ack().code == ec::disk_full);
+    journal.refuse.reset();
+    send(block(0, 1), 1, 2);
+    send(block(1, 1), 1, 2);
+    REQUIRE(acks.size() == 2);
+    CHECK(acks[1].position == 2);
+    CHECK(acks[1].counts.accepted == 2);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "a shard that could not write its no-op tries "
+                             "again") {
+    journal.refuse = failure{ec::disk_full, "no space left"};
+    begin();
+    send(block(0, 1));
+    auto refused = ack();
+    CHECK(refused.code == ec::unavailable);
+    CHECK(contains(refused.text, "no space left"));
+    CHECK(report().state == shard_state::recovering);
+    tick();
+    CHECK(average(1).code == ec::unavailable);
+    journal.refuse.reset();
+    tick();
+    CHECK(report().state == shard_state::serving);
+    send(block(0, 1));
+    CHECK(ack().position == 1);
+    CHECK(journal.kinds(3)
+          == kinds{entry_kind::noop, entry_kind::settings, entry_kind::block});
+  }
+
+  TEST_CASE_FIXTURE(fixture, "after any other failure of the disk a shard is "
+                             "not served, and says so") {
+    begin();
+    for (auto code : {ec::io_error, ec::sequence_gap}) {
+      restart(2);
+      acks.clear();
+      journal.refuse = failure{code, "the disk is gone"};
+      send(block(0, 1), 2);
+      // Whatever the journal calls it: the producer has to come back.
+      auto refused = ack();
+      CHECK(refused.code == ec::unavailable);
+      CHECK(contains(refused.text, "the disk is gone"));
+      journal.refuse.reset();
+      send(block(0, 1), 2);
+      CHECK(ack().code == ec::unavailable);
+      tick();
+      CHECK(report().state == shard_state::failed);
+      CHECK(contains(report().text, "the disk is gone"));
+      CHECK(contains(average(1).text, "the disk is gone"));
+    }
+  }
+
+  TEST_CASE_FIXTURE(fixture, "a shard that is recovering is unavailable, and "
+                             "says so") {
+    journal.hold = true;
+    begin();
+    CHECK(average(1).code == ec::unavailable);
+    CHECK(contains(average(1).text, "shard 3 is recovering on node n1"));
+    send(block(0, 1));
+    CHECK(ack().code == ec::unavailable);
+    open(1);
+    CHECK(ack().code == ec::unavailable);
+    CHECK(report().state == shard_state::recovering);
+    CHECK(!must(ask<bool>(host, release_shard{3, 1})));
+    // The log is read.
+    journal.release();
+    journal.hold = true;
+    run();
+    CHECK(contains(average(1).text, "about to lead"));
+    journal.release();
+    run();
+    CHECK(average(1).code == ec::none);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "a block of another epoch is refused by name") {
+    begin(2);
+    send(block(0, 1), 1);
+    auto refused = ack();
+    CHECK(refused.code == ec::stale_epoch);
+    CHECK(contains(refused.text, "shard 3 is in epoch 2, not 1"));
+    tell(host, lead_shard{5});
+    tell(host, lead_shard{4});
+    send(block(0, 1), 2);
+    CHECK(ack().code == ec::stale_epoch);
+    send(block(0, 1), 5);
+    CHECK(ack().epoch == 5);
+    CHECK(journal.logs[3].back()->epoch == 5);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "a gap is refused with the end of the log") {
+    begin();
+    send(block(0, 2));
+    acks.clear();
+    send(block(5, 1), 1, 3);
+    auto refused = ack();
+    CHECK(refused.code == ec::sequence_gap);
+    CHECK(refused.last == 2);
+    CHECK(refused.attempt == 3);
+    send("rubbish");
+    CHECK(ack().code != ec::none);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "a session is open when that is durable, and "
+                             "fences the older ones") {
+    begin();
+    send(block(0, 2));
+    acks.clear();
+    journal.hold = true;
+    open(2);
+    CHECK(acks.empty());
+    journal.release();
+    run();
+    auto opened = ack();
+    CHECK(opened.session == 2);
+    CHECK(opened.position == 2);
+    open(2);
+    CHECK(ack().position == 2);
+    open(1);
+    CHECK(ack().code == ec::stale_session);
+    send(block(2, 1, 4, 1));
+    CHECK(ack().code == ec::stale_session);
+    send(block(2, 1, 4, 2));
+    CHECK(ack().counts.accepted == 1);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "what was acknowledged is there after a restart") {
+    begin();
+    send(block(0, 3, 1));
+    send(block(3, 3, 2));
+    acks.clear();
+    restart(2);
+    CHECK(average(4).average == 2.0);
+    CHECK(report().ledger.accepted == 6);
+    send(block(3, 3, 2), 2);
+    CHECK(ack().position == 6);
+    CHECK(report().ledger.accepted == 6);
+    CHECK(journal.logs[3].back()->kind == entry_kind::noop);
+  }
+
+  TEST_CASE_FIXTURE(fixture,
+                    "a checkpoint is weighed, begun, written in chunks "
+                    "and finished; then the log goes, but for its "
+                    "last entry") {
+    begin();
+    send(block(0, 3));
+    tell(host, checkpoint_shard{});
+    CHECK(checkpoints.calls
+          == calls{"weigh", "begin full", "chunk", "chunk", "finish"});
+    REQUIRE(checkpointed.size() == 1);
+    CHECK(checkpointed[0].shard == 3);
+    CHECK(checkpointed[0].upto == 3);
+    CHECK(journal.kinds(3) == kinds{entry_kind::block});
+    send(block(3, 1));
+    checkpoints.calls.clear();
+    tell(host, checkpoint_shard{});
+    CHECK(checkpoints.calls == calls{"weigh", "begin", "chunk", "finish"});
+    acks.clear();
+    restart(2);
+    CHECK(report().ledger.accepted == 4);
+    CHECK(average(3).count == 1);
+    CHECK(average(4).count == 1);
+    send(block(0, 3), 2);
+    CHECK(ack().position == 4);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "readings go on while a checkpoint is written") {
+    begin();
+    send(block(0, 9, 1));
+    // The node's messages, one by one, and a block in between.
+    caf::anon_send(host, checkpoint_shard{});
+    for (auto position = uint64_t{9}; scheduler.try_run_once();)
+      if (checkpoints.calls.size() > 2 && position < 12) {
+        caf::anon_send(
+          host,
+          local_block{
+            1, 1, std::make_shared<const std::string>(block(position, 1, 3)),
+            caf::actor_cast<caf::strong_actor_ptr>(producer)});
+        ++position;
+      }
+    CHECK(acks.back().position == 12);
+    CHECK(checkpointed.size() == 1);
+    auto before = report();
+    restart(2);
+    CHECK(report().ledger.accepted == 12);
+    CHECK(report().entities == before.entities);
+    CHECK(average(1).count == 2);
+    CHECK(average(1).average == 2.0);
+  }
+
+  TEST_CASE_FIXTURE(fixture,
+                    "a checkpoint that fails leaves the log as it is") {
+    begin();
+    send(block(0, 3));
+    checkpoints.refuse = failure{ec::disk_full, "no space left"};
+    tell(host, checkpoint_shard{});
+    REQUIRE(checkpointed.size() == 1);
+    CHECK(checkpointed[0].upto == 0);
+    CHECK(journal.truncated.empty());
+    checkpoints.refuse.reset();
+    tell(host, checkpoint_shard{});
+    CHECK(checkpointed.back().upto == 3);
+    restart(2);
+    CHECK(average(1).count == 1);
+  }
+
+  TEST_CASE_FIXTURE(fixture,
+                    "a checkpoint that does not load is the end of the "
+                    "replica, with a sentence") {
+    begin();
+    send(block(0, 3));
+    tell(host, checkpoint_shard{});
+    checkpoints.stored[3].meta.bytes.pop_back();
+    restart(2);
+    CHECK(report().state == shard_state::failed);
+    CHECK(contains(report().text, "the checkpoint of shard 3"));
+    checkpoints.refuse = failure{ec::damaged, "row 7 is not what was written"};
+    restart(3);
+    CHECK(contains(report().text, "row 7 is not what was written"));
+    // It doesn't write to a log that it could not read.
+    CHECK(journal.kinds(3) == kinds{entry_kind::block});
+  }
+
+  TEST_CASE_FIXTURE(fixture, "a log beyond the epoch that was assigned is left "
+                             "alone") {
+    begin(5);
+    auto entries = journal.logs[3].size();
+    restart(4);
+    CHECK(report().state == shard_state::failed);
+    CHECK(contains(report().text, "epoch 5, but the coordinator assigned "
+                                  "epoch 4"));
+    CHECK(journal.logs[3].size() == entries);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "an empty shard lets go, and is gone") {
+    begin(2);
+    CHECK(!must(ask<bool>(host, release_shard{3, 1})));
+    CHECK(must(ask<bool>(host, release_shard{3, 2})));
+    CHECK(must(ask<bool>(host, release_shard{3, 2})));
+    send(block(0, 1), 2);
+    CHECK(ack().code == ec::unavailable);
+    CHECK(contains(average(1).text, "shard 3 has left node n1"));
+  }
+
+  TEST_CASE_FIXTURE(fixture, "a shard that holds something, or is about to, "
+                             "stays") {
+    begin();
+    journal.hold = true;
+    send(block(0, 1));
+    CHECK(!must(ask<bool>(host, release_shard{3, 1})));
+    journal.release();
+    run();
+    CHECK(!must(ask<bool>(host, release_shard{3, 1})));
+    CHECK(average(1).count == 1);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "new settings enter the log with the next tick") {
+    begin();
+    send(block(0, 1));
+    settings.version = 2;
+    settings.verdicts.retention = 1000;
+    tick();
+    CHECK(journal.logs[3].back()->kind == entry_kind::settings);
+    CHECK(reports.size() == 1);
+    auto entries = journal.logs[3].size();
+    tick();
+    CHECK(journal.logs[3].size() == entries);
+    tick(start + 5000);
+    CHECK(journal.logs[3].back()->kind == entry_kind::clock);
+    CHECK(!average(1).known_entity);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "a report says where the shard stands") {
+    begin(4);
+    send(block(0, 3), 4);
+    tick();
+    REQUIRE(reports.size() == 1);
+    auto& x = reports[0];
+    CHECK(x.shard == 3);
+    CHECK(x.epoch == 4);
+    CHECK(x.state == shard_state::serving);
+    CHECK(x.index == 3);
+    CHECK(x.chain == journal.logs[3].back()->chain);
+    CHECK(!x.empty);
+    CHECK(x.clock == start + 3);
+    CHECK(x.entities == 3);
+    CHECK(x.window_bytes > 0);
+    CHECK(x.ledger.accepted == 3);
+  }
+
+} // TEST_SUITE
