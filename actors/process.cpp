@@ -48,9 +48,14 @@ system_config::system_config() {
   set("scheduler.policy", caf::atom("sharing"));
   set("scheduler.max-throughput", messages_per_turn);
   set("logger.verbosity", caf::atom("quiet"));
-  // A peer that vanished without a word, such as a machine that lost power.
-  set("middleman.heartbeat-interval", caf::timespan{std::chrono::seconds{1}});
-  set("middleman.connection-timeout", caf::timespan{std::chrono::seconds{20}});
+  // A peer that vanished without a word, such as a machine that lost power. A
+  // stopped process counts as such, and connects again when it goes on.
+  set("middleman.heartbeat-interval",
+      caf::timespan{std::chrono::milliseconds{500}});
+  set("middleman.connection-timeout", caf::timespan{std::chrono::seconds{5}});
+}
+});
+set("middleman.connection-timeout", caf::timespan{std::chrono::seconds{20}});
 }
 
 caf::actor_system& start_system() {
