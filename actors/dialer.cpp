@@ -5,27 +5,25 @@
 #include <caf/actor_system.hpp>
 #include <caf/io/middleman.hpp>
 #include <caf/io/middleman_actor.hpp>
+#include <caf/sec.hpp>
 #include <caf/typed_response_promise.hpp>
 
 #include <fmt/format.h>
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netdb.h>
-#include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
+#include <algorithm>
 #include <memory>
 
 namespace weir {
 
 namespace {
 
-/// A name of this machine's own, or a near one, answers much sooner.
-constexpr auto probe_timeout = std::chrono::seconds{1};
+/// Whoever is there answers within milliseconds. A connection that was lost
+/// without a word is not waited for until the caller's time is over.
+constexpr auto attempt_timeout = std::chrono::seconds{2};
 
 using address_list = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
 
@@ -50,25 +48,6 @@ bool is_loopback(const sockaddr* x) {
   return x->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&in.sin6_addr);
 }
 
-/// 0, or the error number of the attempt.
-int try_connect(const addrinfo& to, std::chrono::milliseconds timeout) {
-  auto fd = socket(to.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0)
-    return errno;
-  auto error = connect(fd, to.ai_addr, to.ai_addrlen) == 0 ? 0 : errno;
-  if (error == EINPROGRESS) {
-    auto waiting = pollfd{fd, POLLOUT, 0};
-    auto n = poll(&waiting, 1, static_cast<int>(timeout.count()));
-    auto size = socklen_t{sizeof(error)};
-    if (n == 0)
-      error = ETIMEDOUT;
-    else if (n < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0)
-      error = errno;
-  }
-  close(fd);
-  return error;
-}
-
 } // namespace
 
 result<void> check_listen_host(const std::string& host) {
@@ -87,52 +66,50 @@ result<void> check_listen_host(const std::string& host) {
   return {};
 }
 
-result<void> probe(const address& to, std::chrono::milliseconds timeout) {
-  auto found = look_up(to.host, to.port);
-  if (!found)
-    return tl::unexpected(std::move(found.error()));
-  auto error = 0;
-  for (auto i = found->get(); i != nullptr; i = i->ai_next)
-    if (error = try_connect(*i, timeout); error == 0)
-      return {};
-  return fail(error == ETIMEDOUT ? ec::timeout : ec::unreachable,
-              fmt::format("nobody answers at {}:{}: {}", to.host, to.port,
-                          std::strerror(error)));
+namespace {
+
+/// One attempt to connect, and then the next until the time is over.
+void attempt(dialer_actor::pointer self, const dial& x,
+             caf::typed_response_promise<dialed> promise) {
+  auto whom = fmt::format("{}:{}", x.to.host, x.to.port);
+  auto timeout
+    = std::min<std::chrono::milliseconds>(x.timeout, attempt_timeout);
+  auto failed = [=](caf::error& err) mutable {
+    auto again = x;
+    again.timeout -= timeout;
+    if (err == caf::sec::request_timeout && again.timeout.count() > 0)
+      attempt(self, again, promise);
+    else
+      promise.deliver(to_error(to_failure(err, whom)));
+  };
+  self
+    ->request(self->system().middleman().actor_handle(), timeout,
+              caf::connect_atom::value, x.to.host, x.to.port)
+    .then(
+      [=](const caf::node_id&, const caf::strong_actor_ptr& actor,
+          const std::set<std::string>&) mutable {
+        if (actor == nullptr) {
+          promise.deliver(to_error(
+            {ec::unreachable, fmt::format("{} is not a Weir process", whom)}));
+          return;
+        }
+        self->request(caf::actor_cast<caf::actor>(actor), timeout, x.who)
+          .then(
+            [=](const welcome& who) mutable {
+              promise.deliver(dialed{actor, who});
+            },
+            failed);
+      },
+      failed);
 }
+
+} // namespace
 
 dialer_actor::behavior_type dialer(dialer_actor::pointer self) {
   return {
     [self](const dial& x) -> caf::result<dialed> {
-      if (auto there
-          = probe(x.to, std::min(x.timeout,
-                                 std::chrono::milliseconds{probe_timeout}));
-          !there)
-        return to_error(there.error());
-      auto whom = fmt::format("{}:{}", x.to.host, x.to.port);
       auto promise = self->make_response_promise<dialed>();
-      auto failed = [promise, whom](caf::error& err) mutable {
-        promise.deliver(to_error(to_failure(err, whom)));
-      };
-      self
-        ->request(self->system().middleman().actor_handle(), x.timeout,
-                  caf::connect_atom::value, x.to.host, x.to.port)
-        .then(
-          [=](const caf::node_id&, const caf::strong_actor_ptr& actor,
-              const std::set<std::string>&) mutable {
-            if (actor == nullptr) {
-              promise.deliver(
-                to_error({ec::unreachable,
-                          fmt::format("{} is not a Weir process", whom)}));
-              return;
-            }
-            self->request(caf::actor_cast<caf::actor>(actor), x.timeout, x.who)
-              .then(
-                [=](const welcome& who) mutable {
-                  promise.deliver(dialed{actor, who});
-                },
-                failed);
-          },
-          failed);
+      attempt(self, x, promise);
       return promise;
     },
   };

@@ -10,11 +10,6 @@ namespace weir {
 /// loopback addresses are allowed.
 result<void> check_listen_host(const std::string& host);
 
-/// Whether somebody accepts connections there, within `timeout`. CAF's own
-/// connect would block for every actor of the process.
-result<void> probe(const address& to, std::chrono::milliseconds timeout);
-
-/// To be spawned detached, since it waits for the network.
 dialer_actor::behavior_type dialer(dialer_actor::pointer self);
 
 /// What a published actor answers to a hello.

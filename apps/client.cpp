@@ -12,7 +12,7 @@ client::client(const process_settings& x)
   : process_(x),
     system_(start_system()),
     self_(system_),
-    dialer_(system_.spawn<caf::detached>(weir::dialer)) {
+    dialer_(system_.spawn(weir::dialer)) {
   // nop
 }
 

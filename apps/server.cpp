@@ -5,6 +5,7 @@
 #include "actors/coordinator_host.hpp"
 #include "actors/dialer.hpp"
 #include "actors/journal_writer.hpp"
+#include "actors/listener.hpp"
 #include "actors/node_host.hpp"
 #include "actors/process.hpp"
 #include "apps/output.hpp"
@@ -16,7 +17,6 @@
 
 #include <caf/actor_system.hpp>
 #include <caf/after.hpp>
-#include <caf/io/middleman.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 
@@ -134,15 +134,9 @@ result<void> server::warn_about_settings() const {
 
 template <class Handle>
 result<uint16_t> server::publish(const Handle& actor, const endpoint& at) {
-  auto port
-    = system_->middleman().publish(actor, at.port, at.host.c_str(), true);
-  if (!port)
-    return fail(ec::io_error,
-                fmt::format("can't listen on {}: the port is taken, or the "
-                            "address is not this machine's; choose another "
-                            "--listen, or port 0 for any",
-                            to_string(at)));
-  return *port;
+  return listen(*system_, at.host, at.port,
+                caf::actor_cast<caf::strong_actor_ptr>(actor),
+                system_->message_types(actor));
 }
 
 result<void> server::start_coordinator() {
@@ -224,7 +218,7 @@ result<void> server::start_node() {
     journal_writer, std::make_shared<journal>(std::move(*log)));
   context.checkpoints = system_->spawn<caf::detached>(
     checkpointer, std::make_shared<state_store>(std::move(*state)));
-  context.dialer = system_->spawn<caf::detached>(dialer);
+  context.dialer = system_->spawn(dialer);
   for (auto& actor : {caf::actor_cast<caf::actor>(context.journal),
                       caf::actor_cast<caf::actor>(context.checkpoints),
                       caf::actor_cast<caf::actor>(context.dialer)})

@@ -115,8 +115,7 @@ using checkpoint_actor = caf::typed_actor<
   // Deletes a shard's checkpoints.
   caf::replies_to<remove_shard>::with<bool>>;
 
-/// The DIALER: connects to other processes, on a thread of its own because a
-/// host that doesn't answer blocks the one who tries.
+/// The DIALER: connects to other processes.
 using dialer_actor = caf::typed_actor<
   // Connects and exchanges hello and welcome.
   caf::replies_to<dial>::with<dialed>>;

@@ -35,6 +35,8 @@ caf::error to_error(const failure& x) {
 failure to_failure(const caf::error& x, const std::string& whom) {
   if (x.category() == category)
     return {static_cast<ec>(x.code()), sentence(x.context())};
+  if (x == caf::sec::cannot_connect_to_node)
+    return {ec::unreachable, "nobody listens at " + whom};
   if (x == caf::sec::request_timeout)
     return {ec::timeout, whom + " did not answer in time"};
   return {ec::unreachable, whom + " is not reachable any more"};

@@ -1,0 +1,19 @@
+#pragma once
+
+#include "messages/interfaces.hpp"
+
+#include <caf/actor_system.hpp>
+
+#include <set>
+#include <string>
+
+namespace weir {
+
+/// Opens `host`:`port` (0: any free port) and publishes an actor there.
+/// @param interface `system.message_types(handle)`
+/// @returns the port
+result<uint16_t> listen(caf::actor_system& system, const std::string& host,
+                        uint16_t port, const caf::strong_actor_ptr& actor,
+                        std::set<std::string> interface);
+
+} // namespace weir
