@@ -127,6 +127,8 @@ result<reader_options> to_reader_options(const arguments& x) {
   res.time_column = x.time_column;
   res.entity_column = x.entity_column;
   res.value_column = x.value_column;
+  // Rejects can be mended and sent again only if they are whole.
+  res.bad_bytes_max = res.line_bytes_max;
   return res;
 }
 
