@@ -212,13 +212,15 @@ class Server:
 class Cluster:
     """A coordinator and `nodes` nodes n1, n2, ...; or, with none, one serve.
 
-    `settings` are the cluster's, as in {"retention": "1d"}, and `node_options`
-    the further arguments of every node or of serve.
+    `settings` are the cluster's, as in {"retention": "1d"}; `node_options` the
+    further arguments of every node or of serve; `data` the directories of
+    those whose data shall lie elsewhere, by name.
     """
 
-    def __init__(self, nodes=0, settings=None, node_options=()):
+    def __init__(self, nodes=0, settings=None, node_options=(), data=None):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="weir-test-"))
         self.node_options = list(node_options)
+        self.data = data or {}
         self.nodes = []
         self.clients = []
         flags = [f"--{k}={v}" for k, v in (settings or {}).items()]
@@ -238,7 +240,9 @@ class Cluster:
             raise
 
     def server(self, role, name, options):
-        return Server(role, self.directory, name, options)
+        res = Server(role, self.directory, name, options)
+        res.data = self.data.get(name, res.data)
+        return res
 
     def add_node(self, *options):
         name = f"n{len(self.nodes) + 1}"
