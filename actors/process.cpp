@@ -53,9 +53,8 @@ system_config::system_config() {
   set("middleman.heartbeat-interval",
       caf::timespan{std::chrono::milliseconds{500}});
   set("middleman.connection-timeout", caf::timespan{std::chrono::seconds{5}});
-  // Workers that decode beside the I/O thread lose a message now and then: of
-  // 7000 clients, three at a time, 14 never got the answer to their hello; of
-  // 18000 without workers, none.
+  // Threads that decode beside the I/O thread delay the news that a connection
+  // has closed, which is when its successor suffers (docs/decisions/0009).
   set("middleman.workers", size_t{0});
 }
 
