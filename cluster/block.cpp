@@ -109,16 +109,15 @@ uint32_t block_builder::shape_ref(const field* fields, size_t n) {
 void block_builder::add(std::string_view entity, uint64_t hash, time_ms time,
                         const field* fields, size_t n) {
   assert(n > 0 && readings_ + n <= block_readings_limit);
-  byte_writer{refs_}.varint(entity_ref(entity, hash));
-  byte_writer{times_}.zigzag(time - last_time_);
+  refs_.varint(entity_ref(entity, hash));
+  times_.zigzag(time - last_time_);
   last_time_ = time;
-  byte_writer{shape_column_}.varint(shape_ref(fields, n));
-  auto values = byte_writer{values_};
+  shape_column_.varint(shape_ref(fields, n));
   for (auto i = size_t{0}; i < n; ++i) {
     if (fields[i].value.is_double())
-      values.fixed(fields[i].value.as_double());
+      values_.fixed(fields[i].value.as_double());
     else
-      values.zigzag(fields[i].value.as_integer());
+      values_.zigzag(fields[i].value.as_integer());
   }
   ++records_;
   readings_ += n;
@@ -152,11 +151,11 @@ std::string block_builder::finish(const block_header& header) {
       out.varint(uint64_t{shape_fields_[i].metric} << 1
                  | (shape_fields_[i].is_double ? 1 : 0));
   }
-  for (auto* column : {&refs_, &times_, &shape_column_})
-    out.varint(column->size());
-  for (auto* column : {&refs_, &times_, &shape_column_, &values_}) {
-    res += *column;
-    column->clear();
+  for (auto* x : {&refs_, &times_, &shape_column_})
+    out.varint(x->size());
+  for (auto* x : {&refs_, &times_, &shape_column_, &values_}) {
+    res += x->bytes();
+    x->clear();
   }
   out.fixed(static_cast<uint64_t>(XXH3_64bits(res.data(), res.size())));
   if (++generation_ == 0) {

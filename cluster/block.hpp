@@ -1,6 +1,7 @@
 #pragma once
 
 #include "cluster/log.hpp"
+#include "cluster/number_column.hpp"
 #include "windows/failure.hpp"
 #include "windows/reading.hpp"
 
@@ -102,10 +103,10 @@ private:
   size_t records_ = 0;
   size_t readings_ = 0;
   time_ms last_time_ = 0;
-  std::string refs_;
-  std::string times_;
-  std::string shape_column_;
-  std::string values_;
+  number_column refs_;
+  number_column times_;
+  number_column shape_column_;
+  number_column values_;
 };
 
 /// A decoded block: names are views into the block's bytes.
