@@ -53,7 +53,7 @@ private:
 class byte_reader {
 public:
   explicit byte_reader(std::string_view in)
-      : pos_(in.data()), end_(in.data() + in.size()) {
+    : pos_(in.data()), end_(in.data() + in.size()) {
     // nop
   }
 

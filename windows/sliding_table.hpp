@@ -141,8 +141,8 @@ public:
   // covers the log through the entry applied last. Recovery starts with the
   // options, the clock and the loss of the moment when the last finished round
   // began, loads all chunks since the last full round, and applies the log from
-  // that moment on. It ends as if there had been none, but for one case: a table
-  // that is full refuses more, if an entity was forgotten and came back
+  // that moment on. It ends as if there had been none, but for one case: a
+  // table that is full refuses more, if an entity was forgotten and came back
   // meanwhile.
 
   /// Starts a round. The previous one counts as stored, or as aborted if

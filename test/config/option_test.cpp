@@ -133,7 +133,7 @@ TEST_SUITE("config/option") {
 
   TEST_CASE("an error says what the option takes instead") {
     CHECK(error_of("cells-max", "1")
-          == "1 is out of range; it takes 2 to 32768 cells");
+          == "1 is out of range; it takes 2 to 1000000 cells");
     CHECK(error_of("cells-max", "many") == "\"many\" is not a whole number");
     CHECK(error_of("cells-max", "99999999999999999999")
           == "\"99999999999999999999\" is not a whole number");

@@ -117,7 +117,7 @@ TEST_SUITE("config/resolve") {
   TEST_CASE("an error names the source of the value") {
     CHECK(error_of(with_environment("WEIR_CELLS_MAX", "1"))
           == "environment WEIR_CELLS_MAX: 1 is out of range; it takes 2 to "
-             "32768 cells");
+             "1000000 cells");
     CHECK(error_of(with_flag("clock", "sun"))
           == "--clock: \"sun\" is not one of its words: write event or wall");
     auto sources = config_sources{};

@@ -74,7 +74,7 @@ TEST_SUITE("config/toml_file") {
 
   TEST_CASE("a wrong type or value is told with the value's place") {
     CHECK(errors_of("cells-max = 2.5\n")
-          == "weir.toml:1:13: cells-max: takes 2 to 32768 cells, not a "
+          == "weir.toml:1:13: cells-max: takes 2 to 1000000 cells, not a "
              "number with a point\n");
     CHECK(errors_of("clock = true\n")
           == "weir.toml:1:9: clock: takes event or wall, not a boolean\n");
@@ -89,7 +89,7 @@ TEST_SUITE("config/toml_file") {
           == "weir.toml:1:1: window: takes at least 1ms, not a table\n");
     CHECK(errors_of("cells-max = -1\n")
           == "weir.toml:1:13: cells-max: -1 is out of range; it takes 2 to "
-             "32768 cells\n");
+             "1000000 cells\n");
     CHECK(errors_of("window = '5'\nlateness = -5\n")
             .find("weir.toml:2:12: lateness: ")
           == 0);
@@ -121,7 +121,7 @@ TEST_SUITE("config/toml_file") {
                     "bbb = 1\n")
           == "weir.toml:1:1: `zzz` is not an option.\n"
              "weir.toml:2:13: cells-max: 0 is out of range; it takes 2 to "
-             "32768 cells\n"
+             "1000000 cells\n"
              "weir.toml:3:1: `aaa` is not an option.\n"
              "weir.toml:5:1: `bbb` is not an option.\n");
   }

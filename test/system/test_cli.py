@@ -240,7 +240,7 @@ class ConfigCheckTest(CliTest):
             "weir.toml:1:1: `windwo` is not an option. Did you mean "
             "`window`?\n"
             "weir.toml:2:13: cells-max: 1 is out of range; it takes 2 to "
-            "32768 cells\n",
+            "1000000 cells\n",
         )
         self.assertEqual(done.stdout, "")
 
