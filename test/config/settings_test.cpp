@@ -24,7 +24,7 @@ cluster_settings any_settings() {
   if (*rc::gen::arbitrary<bool>())
     res.retention = res.window + res.lateness
                     + *rc::gen::inRange<time_ms>(0, 1'000'000'000);
-  res.cells_max = *rc::gen::inRange(2u, 32'769u);
+  res.cells_max = *rc::gen::inRange(2u, 1'000'001u);
   res.clock = *rc::gen::element(clock_mode::event, clock_mode::wall);
   res.future_limit = *rc::gen::inRange<time_ms>(0, 1'000'000'000);
   res.durability

@@ -371,7 +371,7 @@ class SettingsTest(ClusterTest):
             ("shards=64", "shards"),
             ("retention=1s", "retention"),
             ("widnow=5s", "widnow"),
-            ("window", "NAME=VALUE"),
+            ("window", "window=VALUE"),
         ):
             done = self.set(cluster, setting)
             self.assert_done(done, code=2)
