@@ -189,11 +189,9 @@ void ingest_host_state::open_producer_session() {
 }
 
 void ingest_host_state::open_shards() {
-  auto missing = false;
   for (auto i = uint32_t{0}; i < lanes_.size(); ++i) {
     if (lanes_[i].open)
       continue;
-    missing = true;
     auto node = node_of(i);
     if (node == nullptr) {
       trouble_ = routes_->shards[i].trouble;
@@ -206,7 +204,14 @@ void ingest_host_state::open_shards() {
     else
       connect(node->listens);
   }
-  if (missing || phase_ != phase::opening)
+  begin_streaming();
+}
+
+void ingest_host_state::begin_streaming() {
+  auto open = std::all_of(lanes_.begin(), lanes_.end(), [](auto& lane) {
+    return lane.open;
+  });
+  if (!open || phase_ != phase::opening)
     return;
   start_.producer = opened_.producer;
   start_.session = opened_.session;
@@ -338,7 +343,7 @@ void ingest_host_state::answer(const append_ack& x) {
   if (phase_ == phase::opening) {
     lane.open = true;
     lane.last = x.position;
-    return open_shards();
+    return begin_streaming();
   }
   if (x.position < lane.last)
     return; // Overtaken by a later one.

@@ -62,6 +62,7 @@ private:
   void routes_arrived(const routes& x);
   void open_producer_session();
   void open_shards();
+  void begin_streaming();
   void pump_later();
   void pump();
   void pump(const address& to, const node_actor& node,

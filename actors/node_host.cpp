@@ -444,9 +444,23 @@ void node_host_state::open(const open_session& x,
 
 caf::result<average_answers> node_host_state::average(const average_batch& x) {
   auto i = shards_.find(x.shard);
-  // Ahead of the blocks that wait: a question takes microseconds.
-  if (i != shards_.end() && i->second.actor)
-    return self_->delegate<caf::message_priority::high>(i->second.actor, x);
+  if (i != shards_.end() && i->second.actor) {
+    // Ahead of the blocks that wait: a question takes microseconds. It can't be
+    // delegated, since the answer to one of another priority finds nobody who
+    // waits for it.
+    auto promise = self_->make_response_promise<average_answers>();
+    self_
+      ->request<caf::message_priority::high>(
+        i->second.actor, std::chrono::milliseconds{context_.process.timeout}, x)
+      .then(
+        [promise](average_answers& y) mutable {
+          promise.deliver(std::move(y));
+        },
+        [promise](caf::error& err) mutable {
+          promise.deliver(std::move(err));
+        });
+    return promise;
+  }
   auto res = average_answers{};
   auto answer = average_answer{};
   answer.shard = x.shard;

@@ -4,6 +4,7 @@
 
 #include <caf/event_based_actor.hpp>
 #include <caf/send.hpp>
+#include <spdlog/spdlog.h>
 
 #include <map>
 #include <memory>
@@ -14,6 +15,12 @@
 // Actors that do what a test says, in place of those around the one under test.
 
 namespace weir::test {
+
+/// What actors log is of no interest here.
+inline const auto silence = [] {
+  spdlog::set_level(spdlog::level::off);
+  return true;
+}();
 
 /// An actor that keeps every message it gets: `into` says where, by type.
 template <class... Ts>
@@ -29,6 +36,32 @@ template <class Interface>
 Interface play(const caf::actor& x) {
   return caf::actor_cast<Interface>(x);
 }
+
+/// Answers for whoever listens at a port.
+class scripted_dialer {
+public:
+  struct door {
+    caf::actor actor;
+    std::string role;
+  };
+
+  std::map<uint16_t, door> doors;
+  std::vector<dial> dials;
+
+  caf::behavior behavior() {
+    return {
+      [this](const dial& x) -> caf::result<dialed> {
+        dials.push_back(x);
+        auto i = doors.find(x.to.port);
+        if (i == doors.end())
+          return to_error({ec::unreachable, "nobody answers"});
+        auto& [actor, role] = i->second;
+        return dialed{caf::actor_cast<caf::strong_actor_ptr>(actor),
+                      welcome{wire_version, "c1", role, role}};
+      },
+    };
+  }
+};
 
 /// A journal in memory.
 class scripted_journal {

@@ -39,8 +39,7 @@ struct fixture : actor_fixture {
   }
 
   ~fixture() {
-    if (host)
-      kill(host);
+    end();
   }
 
   void begin(uint64_t epoch = 1) {
@@ -55,7 +54,7 @@ struct fixture : actor_fixture {
     context.settings = std::make_shared<const shard_settings>(settings);
     context.window = 60'000;
     context.checkpoint_chunk_entities = 2;
-    host = system.spawn(shard_host, std::move(context));
+    host = spawn(shard_host, std::move(context));
     run();
   }
 

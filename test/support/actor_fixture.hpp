@@ -31,11 +31,18 @@ public:
 
   actor_fixture(const actor_fixture&) = delete;
 
-  /// Ends all actors that `spawn` made, the last one first: one that lives on
-  /// would keep the system from its end.
   ~actor_fixture() {
-    for (auto i = spawned_.rbegin(); i != spawned_.rend(); ++i)
-      kill(*i);
+    end();
+  }
+
+  /// Ends all actors that `spawn` made, the last one first: one that lives on
+  /// would keep the system from its end. A fixture whose members they use calls
+  /// it in its own destructor.
+  void end() {
+    while (!spawned_.empty()) {
+      kill(spawned_.back());
+      spawned_.pop_back();
+    }
   }
 
   /// Spawns an actor that ends with the fixture.
@@ -81,6 +88,8 @@ public:
     auto res = result<Reply>{fail(ec::timeout, "no answer yet")};
     auto request = self->request(to, caf::infinite, msg);
     run();
+    if (self->mailbox().empty())
+      return res; // It would wait for ever.
     request.receive(
       [&](Reply& x) {
         res = std::move(x);
