@@ -35,8 +35,12 @@ void query_host_state::refresh() {
     .then(
       [this](const routes& x) {
         refreshing_ = false;
+        auto first = !routes_;
         routes_ = x;
-        alarm();
+        // Whoever was refused by older routes waits for its next try, or else a
+        // shard on the move would be asked as fast as the network can.
+        if (first)
+          alarm();
       },
       [this](caf::error&) {
         // The routes that we know may still be right; each question tells.
@@ -49,6 +53,7 @@ caf::result<average_answers> query_host_state::ask(const ask_averages& x) {
   res->requests = x.requests;
   res->answers.answers.resize(x.requests.size());
   res->done.resize(x.requests.size());
+  res->asked.resize(x.requests.size());
   res->left = x.requests.size();
   res->deadline = self_->clock().now()
                   + std::chrono::milliseconds{context_.process.timeout};
@@ -70,7 +75,7 @@ void query_host_state::send(const round_ptr& x) {
   auto shards = static_cast<uint32_t>(routes_->shards.size());
   auto by_shard = std::map<uint32_t, std::vector<size_t>>{};
   for (auto i = size_t{0}; i < x->requests.size(); ++i)
-    if (!x->done[i])
+    if (!x->done[i] && !x->asked[i])
       by_shard[shard_of(entity_hash(x->requests[i].entity), shards)].push_back(
         i);
   for (auto& [shard, which] : by_shard)
@@ -109,13 +114,20 @@ void query_host_state::send(const round_ptr& x, uint32_t shard,
                                     links_.trouble(node.listens))});
   }
   auto batch = average_batch{shard, {}};
-  for (auto i : which)
+  for (auto i : which) {
     batch.requests.push_back(x->requests[i]);
+    x->asked[i] = true;
+  }
+  auto answered = [x, which] {
+    for (auto i : which)
+      x->asked[i] = false;
+  };
   self_
     ->request(actor, std::chrono::milliseconds{context_.process.timeout},
               std::move(batch))
     .then(
       [=](const average_answers& y) {
+        answered();
         auto again = std::vector<size_t>{};
         auto why = failure{};
         for (auto k = size_t{0}; k < which.size(); ++k) {
@@ -135,6 +147,7 @@ void query_host_state::send(const round_ptr& x, uint32_t shard,
         try_again(x, again, why);
       },
       [=, name = node.name](caf::error& err) {
+        answered();
         refresh();
         try_again(x, which, to_failure(err, "node " + name));
       });

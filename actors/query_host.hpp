@@ -40,6 +40,8 @@ private:
     std::vector<average_request> requests;
     average_answers answers;
     std::vector<bool> done;
+    /// On its way to a node.
+    std::vector<bool> asked;
     size_t left = 0;
     clock::time_point deadline;
     caf::typed_response_promise<average_answers> promise;
