@@ -1,4 +1,4 @@
-"""Real weir processes, and an oracle of what they should answer.
+"""Real weir processes, for tests that see them from outside.
 
 A test derives from SystemTest and starts a Cluster, which is stopped, and whose
 logs are printed, if the test fails. The program is the one that WEIR names,
@@ -9,10 +9,7 @@ Servers end with the thread that started them (so that none outlives a test
 that is killed): start them from the main thread.
 """
 
-import bisect
-import collections
 import contextlib
-import fractions
 import json
 import os
 import pathlib
@@ -24,6 +21,8 @@ import sys
 import tempfile
 import time
 import unittest
+
+from oracle import Oracle  # Tests take it from here.
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WEIR = os.environ.get("WEIR", str(ROOT / "build" / "weir"))
@@ -379,69 +378,6 @@ class SystemTest(unittest.TestCase):
                 answer,
             )
             self.assertTrue(answer["exact"], answer)
-
-
-class Oracle:
-    """Every reading, and exact windows over them: (at - window, at]."""
-
-    def __init__(self, readings=()):
-        self.readings = collections.defaultdict(list)
-        self.count = 0
-        self.sums = {}
-        for entity, at, value in readings:
-            self.add(entity, at, value)
-
-    def add(self, entity, at, value):
-        self.readings[entity].append((at, value))
-        self.count += 1
-        self.sums.pop(entity, None)
-
-    def sums_of(self, entity):
-        """Sorted times, and the exact sums of values and of magnitudes of all
-        readings before each."""
-        if entity not in self.sums:
-            exact = [
-                (at, x if isinstance(x, int) else fractions.Fraction(x))
-                for at, x in sorted(self.readings[entity])
-            ]
-            sums, magnitudes = [0], [0]
-            for _, x in exact:
-                sums.append(sums[-1] + x)
-                magnitudes.append(magnitudes[-1] + abs(x))
-            self.sums[entity] = [at for at, _ in exact], sums, magnitudes
-        return self.sums[entity]
-
-    def range(self, entity, at, window):
-        times = self.sums_of(entity)[0]
-        return bisect.bisect_right(times, at - window), bisect.bisect_right(times, at)
-
-    def window(self, entity, at, window):
-        """Count and exact sum."""
-        low, high = self.range(entity, at, window)
-        sums = self.sums_of(entity)[1]
-        return high - low, sums[high] - sums[low]
-
-    def magnitude(self, entity, at, window):
-        """Exact mean of |x|; the window is not empty."""
-        low, high = self.range(entity, at, window)
-        magnitudes = self.sums_of(entity)[2]
-        return fractions.Fraction(magnitudes[high] - magnitudes[low], high - low)
-
-    def questions(self, widths, instants=7):
-        """Of every entity, at instants spread over its readings, before the
-        first and after the last."""
-        res = []
-        for entity in sorted(self.readings):
-            times = self.sums_of(entity)[0]
-            last = len(times) - 1
-            at = {times[i * last // max(instants - 1, 1)] for i in range(instants)}
-            at |= {times[0] - 1, times[-1] + min(widths) // 2}
-            res += [
-                {"entity": entity, "at": t, "window": w}
-                for t in sorted(at)
-                for w in widths
-            ]
-        return res
 
 
 def event(entity, at, value):

@@ -5,50 +5,12 @@ import subprocess
 import unittest
 
 import harness
+from simple import BASE, SimpleTest, events
 
-BASE = 1_700_000_000_000
 UNREACHABLE = 4
 
 
-def events(entities, times=(0, 1_000, 2_000), factor=10):
-    """Entity e at time t has the value factor * e + t / 1000."""
-    return "".join(
-        harness.event(f"e{e}", BASE + t, factor * e + t // 1000)
-        for t in times
-        for e in entities
-    )
-
-
-class ClusterTest(harness.SystemTest):
-    def primaries(self, cluster):
-        """{node: number of shards}"""
-        nodes = cluster.status()["nodes"]
-        return {x["name"]: x["primaries"] for x in nodes}
-
-    def owners(self, cluster):
-        """{shard: node}, of those that hold data."""
-        shards = cluster.status()["shards"]
-        return {x["shard"]: x["primary"] for x in shards if not x["empty"]}
-
-    def assert_answered(self, cluster, entities):
-        questions = [
-            {"entity": f"e{e}", "at": BASE + 2_000, "window": 60_000}
-            for e in entities
-        ]
-        done = self.assert_done(cluster.ask(questions))
-        self.assertEqual(
-            [(x["count"], x["average"]) for x in done.rows],
-            [(3, 10 * e + 1) for e in entities],
-        )
-        return done.rows
-
-    def fill(self, cluster, entities):
-        done = self.assert_done(cluster.ingest(events(entities)))
-        self.assertEqual(done.row["accepted"], 3 * len(entities))
-        self.assert_ledger(cluster, accepted=3 * len(entities))
-
-
-class PlacementTest(ClusterTest):
+class PlacementTest(SimpleTest):
     def test_shards_are_spread_evenly_over_three_nodes(self):
         cluster = self.start(nodes=3)
         harness.eventually(
@@ -96,7 +58,7 @@ class PlacementTest(ClusterTest):
         self.assert_answered(cluster, range(20))
 
 
-class OutageTest(ClusterTest):
+class OutageTest(SimpleTest):
     def test_while_a_node_is_down_the_others_answer(self):
         cluster = self.start(nodes=3)
         self.fill(cluster, range(100))
@@ -174,96 +136,7 @@ class OutageTest(ClusterTest):
         self.assert_ledger(cluster, accepted=100)
 
 
-class AnswerTest(ClusterTest):
-    """What a question may meet, other than an average."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.shared = harness.Cluster(nodes=2)
-        cls.addClassCleanup(cls.shared.close)
-        done = cls.shared.ingest(events(range(20)))
-        assert done.code == 0, done
-
-    def ask(self, *args):
-        return self.shared.run("query average", "--json", *args)
-
-    def test_an_unknown_entity_leaves_three(self):
-        done = self.assert_done(self.ask("e1", "nobody", "e2"), code=3)
-        self.assertEqual(
-            [(x["found"], x["count"]) for x in done.rows],
-            [(True, 3), (False, 0), (True, 3)],
-        )
-        self.assertIsNone(done.rows[1]["average"])
-        done = self.shared.run("query average", "nobody")
-        self.assert_done(done, code=3)
-        self.assertEqual(done.out, "nobody: no such entity\n")
-
-    def test_an_unknown_metric_leaves_three(self):
-        done = self.shared.run("query average", "e1", "--metric", "heat")
-        self.assert_done(done, code=3)
-        self.assertEqual(done.out, "e1 heat: no such metric; it has value\n")
-
-    def test_an_empty_window_is_no_error(self):
-        done = self.ask("e1", "--at", BASE + 2_000, "--window", "1ms")
-        self.assertEqual(self.assert_done(done).row["count"], 1)
-        done = self.ask("e1", "--at", BASE + 2_001, "--window", "1ms")
-        row = self.assert_done(done).row
-        self.assertEqual(
-            (row["found"], row["count"], row["average"]), (True, 0, None)
-        )
-
-    def test_the_window_is_open_below_and_closed_above(self):
-        for at, width, count in (
-            (BASE + 2_000, 2_000, 2),
-            (BASE + 2_000, 2_001, 3),
-            (BASE + 1_999, 2_000, 2),
-            (BASE, 1, 1),
-            (BASE - 1, 1, 0),
-        ):
-            done = self.ask("e1", "--at", at, "--window", f"{width}ms")
-            self.assertEqual(self.assert_done(done).row["count"], count, done)
-
-    def test_without_an_instant_the_answer_is_of_the_clock(self):
-        row = self.assert_done(self.ask("e1")).row
-        self.assertEqual(row["window_end_ms"], BASE + 2_000)
-        self.assertEqual(row["window_start_ms"], BASE + 2_000 - 60_000)
-        self.assertEqual((row["count"], row["average"]), (3, 11))
-
-    def test_bad_questions_are_answered_by_a_sentence_in_their_place(self):
-        path = self.shared.directory / "bad.ndjson"
-        good = f'{{"entity":"e1","at":{BASE + 2000}}}'
-        path.write_text(
-            f'{good}\nnonsense\n{{"at":1}}\n{{"entity":"e1","window":"-5s"}}\n'
-            f'{{"entity":"e1","color":"red"}}\n\n{good}\n',
-            encoding="utf-8",
-        )
-        done = self.shared.run("query average", "--from", path, "--json")
-        self.assert_done(done, code=5)
-        self.assertEqual([x.get("count") for x in done.rows], [3, *[None] * 4, 3])
-        errors = [x.get("error", "") for x in done.rows]
-        for i, error in enumerate(errors[1:5], start=2):
-            self.assertTrue(error.startswith(f"{path}:{i}: "), errors)
-
-    def test_questions_without_sense_are_usage_errors(self):
-        for args in (
-            [],
-            ["e1", "--window", "0s"],
-            ["e1", "--window", "wide"],
-            ["e1", "--at", "soon"],
-            ["e1", "--from", "x"],
-            ["e1", "--watch", "0s"],
-        ):
-            done = self.ask(*args)
-            self.assert_done(done, code=2)
-            self.assertTrue(done.err.startswith("weir: "), done)
-
-    def test_a_file_of_questions_that_is_not_there(self):
-        done = self.ask("--from", "/nonexistent/questions")
-        self.assert_done(done, code=1)
-        self.assertIn("/nonexistent/questions", done.err)
-
-
-class NameTest(ClusterTest):
+class NameTest(SimpleTest):
     def test_a_node_is_called_as_it_wishes_and_keeps_its_name(self):
         cluster = self.start(nodes=1)
         other = cluster.server("node", "other", ["--join", cluster.join])
@@ -324,7 +197,7 @@ class NameTest(ClusterTest):
         other.wait(1)
 
 
-class SettingsTest(ClusterTest):
+class SettingsTest(SimpleTest):
     def set(self, cluster, *args):
         return cluster.run("config set", *args)
 
@@ -377,73 +250,6 @@ class SettingsTest(ClusterTest):
             self.assert_done(done, code=2)
             self.assertIn(text, done.err)
         self.assertEqual(cluster.status()["settings_version"], 1)
-
-
-class ProducerTest(ClusterTest):
-    def test_of_two_processes_with_one_name_the_elder_stops(self):
-        cluster = self.start(nodes=2)
-        elder = cluster.start_ingest("--producer", "p", "-")
-        elder.popen.stdin.write(events(range(20), [0]).encode())
-        elder.popen.stdin.flush()
-        harness.eventually(
-            "it has sent", lambda: cluster.ledger()["accepted"] == 20
-        )
-        done = cluster.ingest(events(range(20), [1_000]), "--producer", "p")
-        self.assert_done(done)
-        self.assertEqual(done.row["accepted"], 20)
-        elder.popen.stdin.write(events(range(20), [2_000]).encode())
-        elder.popen.stdin.flush()
-        self.assertEqual(elder.wait(), 1, elder.output)
-        self.assertRegex(elder.output, "(?m)^weir: .*producer")
-        self.assert_ledger(cluster, accepted=40)
-
-    def test_another_input_is_not_taken_for_the_interrupted_one(self):
-        cluster = self.start(nodes=2)
-        sent = events(range(20))
-        args = ("--producer", "p", "--resume")
-        self.assert_done(cluster.ingest(sent, *args))
-        for other in (
-            events(range(20), factor=11),
-            events(range(20), factor=11) + events(range(100)),
-            events(range(10)),
-            "",
-        ):
-            done = cluster.ingest(other, *args)
-            self.assert_done(done, code=1)
-            self.assertRegex(done.err, "this (is not the )?input")
-        # None of that has done harm.
-        done = self.assert_done(cluster.ingest(sent, *args))
-        self.assertEqual(
-            (done.row["accepted"], done.row["duplicate"]), (0, 60)
-        )
-        self.assert_answered(cluster, range(20))
-        self.assertEqual(cluster.ledger()["accepted"], 60)
-
-    def test_a_file_that_has_grown_is_resumed_at_its_end(self):
-        cluster = self.start(nodes=2)
-        args = ("--producer", "p", "--resume")
-        text = ""
-        for i, t in enumerate((0, 1_000, 2_000)):
-            text += events(range(20), [t])
-            done = self.assert_done(cluster.ingest(text, *args))
-            self.assertEqual(
-                (done.row["accepted"], done.row["duplicate"]), (20, 20 * i)
-            )
-        self.assert_answered(cluster, range(20))
-        self.assert_ledger(cluster, accepted=60, duplicate=60)
-
-    def test_without_resume_the_same_lines_are_new_readings(self):
-        cluster = self.start(nodes=2)
-        for _ in range(2):
-            done = cluster.ingest(events(range(20)), "--producer", "p")
-            self.assertEqual(self.assert_done(done).row["accepted"], 60)
-        self.assert_ledger(cluster, accepted=120)
-
-    def test_a_sender_without_a_name_cannot_resume(self):
-        done = harness.weir("ingest", "--resume", "-")
-        self.assert_done(done, code=2)
-        self.assertIn("--producer", done.err)
-
 
 if __name__ == "__main__":
     unittest.main()
