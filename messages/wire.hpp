@@ -9,6 +9,7 @@
 #include <caf/meta/type_name.hpp>
 
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
@@ -401,6 +402,30 @@ struct change_settings {
     return f(caf::meta::type_name("weir::" #type));                            \
   }
 
+/// A double that travels as its bits, which is what CAF makes of most doubles,
+/// too: but it spoils denormals, and does not come to an end with infinity.
+struct as_bits {
+  double& value;
+
+  /// What an inspector takes.
+  as_bits& lvalue() {
+    return *this;
+  }
+};
+
+template <class Inspector>
+typename Inspector::result_type inspect(Inspector& f, as_bits& x) {
+  auto bits = uint64_t{0};
+  std::memcpy(&bits, &x.value, sizeof(bits));
+  if constexpr (Inspector::writes_state) {
+    auto error = f(bits);
+    std::memcpy(&x.value, &bits, sizeof(bits));
+    return error;
+  } else {
+    return f(bits);
+  }
+}
+
 WEIR_INSPECT(producer_id, x.high, x.low)
 WEIR_INSPECT(verdict_counts, x.accepted, x.late, x.future, x.refused)
 WEIR_INSPECT(hello, x.wire, x.cluster, x.role, x.name)
@@ -439,13 +464,14 @@ WEIR_INSPECT(routes, x.cluster, x.settings, x.nodes, x.shards)
 WEIR_INSPECT(average_request, x.entity, x.metric, x.width, x.has_at, x.at)
 WEIR_INSPECT(average_batch, x.shard, x.requests)
 WEIR_INSPECT(average_answer, x.code, x.text, x.known_entity, x.known_metric,
-             x.count, x.average, x.exact, x.complete, x.start, x.end,
-             x.resolution, x.shard, x.epoch, x.node, x.role, x.stale, x.metrics)
+             x.count, as_bits{x.average}.lvalue(), x.exact, x.complete, x.start,
+             x.end, x.resolution, x.shard, x.epoch, x.node, x.role, x.stale,
+             x.metrics)
 WEIR_INSPECT(average_answers, x.answers)
 WEIR_INSPECT_EMPTY(get_status)
 WEIR_INSPECT(node_status, x.name, x.node, x.listens, x.state, x.last_seen,
              x.primaries, x.backups, x.memory_bytes, x.journal_bytes,
-             x.pending_bytes, x.entities, x.rate, x.trouble)
+             x.pending_bytes, x.entities, as_bits{x.rate}.lvalue(), x.trouble)
 WEIR_INSPECT(shard_status, x.shard, x.epoch, x.primary, x.backups, x.state,
              x.text, x.empty, x.index, x.entities, x.window_bytes)
 WEIR_INSPECT(ledger_counts, x.received, x.accepted, x.duplicate, x.late,
@@ -453,7 +479,7 @@ WEIR_INSPECT(ledger_counts, x.received, x.accepted, x.duplicate, x.late,
 WEIR_INSPECT(producer_status, x.producer, x.name, x.session, x.prefix, x.live,
              x.malformed, x.duplicate)
 WEIR_INSPECT(cluster_status, x.cluster, x.clock, x.settings, x.nodes, x.shards,
-             x.ledger, x.producers, x.rate)
+             x.ledger, x.producers, as_bits{x.rate}.lvalue())
 WEIR_INSPECT_EMPTY(get_settings)
 WEIR_INSPECT(change_settings, x.values)
 

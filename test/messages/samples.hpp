@@ -36,6 +36,10 @@ private:
       inspect(*this, x);
   }
 
+  void fill(as_bits& x) {
+    fill(x.value);
+  }
+
   void fill(std::string& x) {
     x = "text " + std::to_string(++number_);
   }

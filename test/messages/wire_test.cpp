@@ -9,6 +9,8 @@
 #include <caf/exit_reason.hpp>
 #include <caf/message.hpp>
 
+#include <cmath>
+#include <limits>
 #include <map>
 
 using namespace weir;
@@ -53,6 +55,31 @@ TEST_SUITE("messages/wire") {
       ++messages;
     });
     CHECK(messages >= 25);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "a double travels whatever it is") {
+    using limits = std::numeric_limits<double>;
+    for (auto x : {0.0, -0.0, 0.1, -61.5, limits::max(), limits::lowest(),
+                   limits::min(), limits::min() / 2, limits::denorm_min(),
+                   -limits::denorm_min(), limits::infinity()}) {
+      CAPTURE(x);
+      auto answer = average_answer{};
+      answer.average = x;
+      auto node = node_status{};
+      node.rate = x;
+      auto cluster = cluster_status{};
+      cluster.rate = x;
+      auto answer_read = average_answer{};
+      auto node_read = node_status{};
+      auto cluster_read = cluster_status{};
+      REQUIRE(decode(encode(answer), answer_read));
+      REQUIRE(decode(encode(node), node_read));
+      REQUIRE(decode(encode(cluster), cluster_read));
+      CHECK(answer_read.average == x);
+      CHECK(std::signbit(answer_read.average) == std::signbit(x));
+      CHECK(node_read.rate == x);
+      CHECK(cluster_read.rate == x);
+    }
   }
 
   TEST_CASE_FIXTURE(fixture, "every message is known by its name on the other "
