@@ -182,7 +182,6 @@ void node_host_state::down(const caf::down_msg& x) {
     checkpointed({id, 0}); // Whether it was at it or not.
     if (++shard.deaths < shard_deaths_max)
       return spawn_shard(id, shard);
-    shard.given_up = true;
     shard.news.state = shard_state::failed;
     shard.news.text = fmt::format("its actor died {} times: {}", shard.deaths,
                                   to_string(x.reason));
@@ -363,6 +362,8 @@ void node_host_state::release(const release_shard& x) {
         shard->second.leaving = true;
         shard->second.news.state = shard_state::recovering;
         shard->second.news.text = "it is moving to another node";
+        // It ends without a word of the checkpoint that it may be at.
+        checkpointed({x.shard, 0});
         // Not gone before its no-ops are, or else a later log would clash with
         // them; until then the coordinator sees it here, and assigns nothing.
         self_->request(context_.journal, disk_timeout, remove_shard{x.shard})

@@ -71,9 +71,8 @@ private:
     uint64_t epoch = 0;
     shard_report news;
     bool tick_pending = false;
-    /// How often its actor has died, and when last.
+    /// How often its actor has died.
     uint32_t deaths = 0;
-    bool given_up = false;
     /// Its storage is being removed; nothing else may begin meanwhile.
     bool leaving = false;
   };

@@ -1,0 +1,167 @@
+#pragma once
+
+#include "actors/checkpointer.hpp"
+#include "actors/journal_writer.hpp"
+#include "actors/node_host.hpp"
+#include "test/actors/scripted.hpp"
+#include "test/cluster/records.hpp"
+#include "test/storage/support.hpp"
+
+// A node between a scripted coordinator and a producer.
+
+namespace weir::test {
+
+/// A coordinator that knows one answer to each question.
+class scripted_coordinator {
+public:
+  std::vector<join_node> joins;
+  std::vector<heartbeat> beats;
+  std::vector<shard_released> released;
+  std::optional<failure> refuse;
+  cluster_settings settings;
+
+  caf::behavior behavior() {
+    return {
+      [this](const join_node& x) -> caf::result<joined> {
+        joins.push_back(x);
+        if (refuse)
+          return to_error(*refuse);
+        return joined{"c1", "n1", {1, to_pairs(settings)}};
+      },
+      [this](const heartbeat& x) {
+        beats.push_back(x);
+      },
+      [this](const shard_released& x) {
+        released.push_back(x);
+      },
+    };
+  }
+};
+
+/// A node between a scripted coordinator and a producer.
+struct node_fixture : actor_fixture {
+  static constexpr auto ann = producer_id{1, 2};
+  static constexpr auto start = time_ms{1'700'000'000'000};
+  static constexpr auto shards = uint32_t{4};
+
+  temporary_directory dir;
+  std::shared_ptr<journal> log = std::make_shared<journal>(
+    must(journal::open(dir.file("journal.db"), durability::power)));
+  std::shared_ptr<state_store> state = std::make_shared<state_store>(
+    must(state_store::open(dir.file("state.db"))));
+
+  scripted_coordinator boss;
+  scripted_dialer dialer;
+  std::vector<append_ack> acks;
+  /// Who sent the last one.
+  caf::actor acker;
+  std::vector<failure> refusals;
+  int joined_times = 0;
+
+  caf::actor producer
+    = spawn([this](caf::event_based_actor* x) -> caf::behavior {
+        return {[this, x](const append_ack& ack) {
+          acks.push_back(ack);
+          acker = caf::actor_cast<caf::actor>(x->current_sender());
+        }};
+      });
+  caf::actor boss_hdl = spawn([this] {
+    return boss.behavior();
+  });
+  caf::actor dialer_hdl = spawn([this] {
+    return dialer.behavior();
+  });
+  journal_actor writer = spawn(journal_writer, log);
+  checkpoint_actor checkpoints = spawn(checkpointer, state);
+  node_context context;
+  local_node_actor node;
+
+  node_fixture() {
+    boss.settings.shards = shards;
+    dialer.doors[1] = {boss_hdl, "coordinator"};
+    context.node = "node-id";
+    context.disk = "disk-id";
+    context.incarnation = 7;
+    context.name = "n1";
+    context.process.join = {"127.0.0.1", 1};
+    context.journal_path = dir.file("journal.db");
+    context.journal = writer;
+    context.checkpoints = checkpoints;
+    context.dialer = play<dialer_actor>(dialer_hdl);
+    context.held = {{2, 1, 9, 99}};
+    context.on_joined = [this](const joined&) -> result<void> {
+      ++joined_times;
+      return {};
+    };
+    context.on_refused = [this](const failure& x) {
+      refusals.push_back(x);
+    };
+  }
+
+  ~node_fixture() {
+    end();
+  }
+
+  void begin() {
+    node = spawn(node_host, context);
+    tell(node, listening{{"127.0.0.1", 9}});
+  }
+
+  void assign(uint32_t shard, uint64_t epoch = 1) {
+    tell(node, assign_shards{{{shard, epoch}}});
+  }
+
+  void release(uint32_t shard, uint64_t epoch = 1) {
+    tell(node, release_shard{shard, epoch});
+  }
+
+  /// A node that serves shard 1.
+  void serve() {
+    begin();
+    assign(1);
+  }
+
+  static std::string block(uint64_t after, uint64_t n = 1, uint32_t shard = 1) {
+    auto ids = entities_of(shard, shards, 1);
+    auto records = std::vector<plain_record>{};
+    for (auto i = after + 1; i <= after + n; ++i)
+      records.push_back(event(ids[0], start + static_cast<time_ms>(i), 4));
+    return block_of({shard, ann, 1, after, after + n}, records);
+  }
+
+  void send(std::vector<block_message> blocks) {
+    caf::send_as(producer, node, append_frame{std::move(blocks)});
+    run();
+  }
+
+  void send(uint64_t after, uint64_t n = 1) {
+    send({{1, 1, 1, block(after, n)}});
+  }
+
+  append_ack ack() {
+    REQUIRE(acks.size() == 1);
+    auto res = acks[0];
+    acks.clear();
+    return res;
+  }
+
+  average_answer average(uint32_t shard = 1) {
+    auto request = average_request{};
+    request.entity = entities_of(shard, shards, 1)[0];
+    request.metric = std::string{default_metric};
+    return must(ask<average_answers>(
+                  play<node_actor>(caf::actor_cast<caf::actor>(node)),
+                  average_batch{shard, {request}}))
+      .answers.at(0);
+  }
+
+  /// The last heartbeat, after the next one is due.
+  heartbeat beat() {
+    // A tick asks the shards, the next one tells of them.
+    advance(std::chrono::milliseconds{2 * context.process.heartbeat});
+    REQUIRE(!boss.beats.empty());
+    return boss.beats.back();
+  }
+};
+
+} // namespace weir::test

@@ -1,0 +1,170 @@
+#include "test/actors/node_fixture.hpp"
+
+using namespace weir;
+using namespace weir::test;
+
+namespace {
+
+struct fixture : node_fixture {
+  caf::actor shard_1;
+  caf::actor shard_2;
+
+  /// Nine readings for shard 1 and as many for shard 2.
+  void send_nine_each(uint64_t after = 0) {
+    send(after, 9);
+    shard_1 = acker;
+    send({{2, 1, 1, block(after, 9, 2)}});
+    shard_2 = acker;
+    REQUIRE(shard_1 != shard_2);
+  }
+
+  /// The last entry in the checkpoint of `shard`, 0 without any.
+  uint64_t covered(uint32_t shard) {
+    auto meta = must(state->meta(shard));
+    return meta ? meta->index : 0;
+  }
+
+  /// Stops after `steps` messages of a round of checkpoints.
+  void begin_checkpoints(int steps) {
+    scheduler.advance_time(
+      std::chrono::milliseconds{context.process.heartbeat});
+    for (auto i = 0; i < steps; ++i)
+      scheduler.try_run_once();
+  }
+};
+
+} // namespace
+
+TEST_SUITE("actors/node_recovery") {
+  TEST_CASE_FIXTURE(fixture, "a shard that dies is recovered from its log") {
+    serve();
+    send(0, 3);
+    ack();
+    auto dead = acker;
+    kill(dead, caf::exit_reason::unhandled_exception);
+    CHECK(average().count == 3);
+    send(0, 3);
+    CHECK(ack().position == 3);
+    CHECK(acker != dead);
+    send(3, 1);
+    auto taken = ack();
+    CHECK(taken.position == 4);
+    CHECK(taken.counts.accepted == 4);
+    CHECK(average().count == 4);
+    CHECK(beat().shards[0].state == shard_state::serving);
+  }
+
+  TEST_CASE("what was on its way when a shard died is there once, or not at "
+            "all") {
+    // It dies at every moment on the way of a block to the disk and back.
+    for (auto steps = 0; steps < 12; ++steps) {
+      INFO(steps);
+      auto x = fixture{};
+      x.serve();
+      x.send(0);
+      x.acks.clear();
+      caf::send_as(x.producer, x.node,
+                   append_frame{{{1, 1, 1, fixture::block(1)}}});
+      for (auto i = 0; i < steps; ++i)
+        x.scheduler.try_run_once();
+      x.kill(x.acker, caf::exit_reason::unhandled_exception);
+      x.acks.clear();
+      x.send(1);
+      CHECK(x.ack().position == 2);
+      CHECK(x.average().count == 2);
+      CHECK(x.beat().shards[0].ledger.accepted == 2);
+    }
+  }
+
+  TEST_CASE_FIXTURE(fixture,
+                    "a shard that dies again and again is given up, and "
+                    "said to be") {
+    serve();
+    for (auto i = uint64_t{0}; i < 3; ++i) {
+      acks.clear();
+      send(i);
+      CHECK(ack().position == i + 1);
+      kill(acker, caf::exit_reason::unhandled_exception);
+    }
+    auto news = beat();
+    CHECK(news.shards[0].state == shard_state::failed);
+    CHECK(contains(news.shards[0].text, "died 3 times"));
+    CHECK(contains(news.trouble, "died 3 times"));
+    CHECK(contains(average().text, "died 3 times"));
+    send(3);
+    CHECK(ack().code == ec::stale_epoch);
+    release(1);
+    REQUIRE(boss.released.size() == 1);
+    CHECK(!boss.released[0].released);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "checkpoints follow the journal's bytes, and a "
+                             "shard recovers from one and what came after") {
+    context.process.checkpoint_every = 100;
+    serve();
+    assign(2);
+    send_nine_each();
+    CHECK(must(state->shards()).empty());
+    advance(1s);
+    CHECK(must(state->shards()) == std::vector<uint32_t>{1, 2});
+    for (auto shard : {1U, 2U}) {
+      // The last entry that is covered has stayed, and no other.
+      auto left = test::read_log(*log, shard, 3, std::nullopt).entries;
+      REQUIRE(left.size() == 1);
+      CHECK(left[0].kind == entry_kind::block);
+      CHECK(code_of(test::read_log(*log, shard, 2).end) == ec::damaged);
+    }
+    send(9);
+    kill(shard_1, caf::exit_reason::unhandled_exception);
+    kill(shard_2, caf::exit_reason::unhandled_exception);
+    CHECK(average(1).count == 10);
+    CHECK(average(2).count == 9);
+    acks.clear();
+    send(0, 9);
+    CHECK(ack().position == 10);
+    CHECK(beat().shards[0].ledger.accepted == 10);
+  }
+
+  TEST_CASE("a shard that dies at its checkpoint is recovered, and the other "
+            "shards' checkpoints go on") {
+    for (auto steps = 0; steps < 60; ++steps) {
+      INFO(steps);
+      auto x = fixture{};
+      x.context.process.checkpoint_every = 100;
+      x.serve();
+      x.assign(2);
+      x.send_nine_each();
+      x.begin_checkpoints(steps);
+      x.kill(x.shard_2, caf::exit_reason::unhandled_exception);
+      CHECK(x.average(2).count == 9);
+      CHECK(must(x.state->shards()).front() == 1);
+      x.send_nine_each(9);
+      x.advance(1s);
+      CHECK(must(x.state->shards()) == std::vector<uint32_t>{1, 2});
+      for (auto shard : {1U, 2U}) {
+        CHECK(x.covered(shard) == must(x.log->tail(shard))->index);
+        CHECK(x.average(shard).count == 18);
+      }
+    }
+  }
+
+  TEST_CASE("a shard that leaves at its checkpoint does not end the others'") {
+    for (auto steps = 0; steps < 60; ++steps) {
+      INFO(steps);
+      auto x = fixture{};
+      x.context.process.checkpoint_every = 100;
+      x.serve();
+      x.assign(2);
+      x.send(0, 30);
+      x.begin_checkpoints(steps);
+      x.release(2);
+      REQUIRE(x.boss.released.size() == 1);
+      CHECK(x.boss.released[0].released);
+      x.send(30, 30);
+      x.advance(1s);
+      CHECK(must(x.state->shards()) == std::vector<uint32_t>{1});
+      CHECK(x.covered(1) == must(x.log->tail(1))->index);
+    }
+  }
+
+} // TEST_SUITE
