@@ -116,6 +116,12 @@ public:
   /// @returns false, doing nothing, if there is no such window.
   bool close(window_bounds bounds);
 
+  /// Nothing enters it any more.
+  bool is_sealed(const window_bounds& x) const;
+
+  /// There is something to release up to `through`.
+  bool holds_sealed(time_ms through) const;
+
   /// Drops sealed windows that end by `through`.
   void release(time_ms through);
 
@@ -195,8 +201,6 @@ private:
     window_bounds bounds;
     rollup_window* window = nullptr;
   };
-
-  bool is_sealed(const window_bounds& x) const;
 
   verdict apply_one(const reading& r);
 
