@@ -74,10 +74,17 @@ void attempt(dialer_actor::pointer self, const dial& x,
   auto whom = fmt::format("{}:{}", x.to.host, x.to.port);
   auto timeout
     = std::min<std::chrono::milliseconds>(x.timeout, attempt_timeout);
+  auto begun = self->clock().now();
   auto failed = [=](caf::error& err) mutable {
+    using std::chrono::milliseconds;
+    auto spent = std::chrono::ceil<milliseconds>(self->clock().now() - begun);
     auto again = x;
-    again.timeout -= timeout;
-    if (err == caf::sec::request_timeout && again.timeout.count() > 0)
+    again.timeout -= std::max(spent, milliseconds{1});
+    // The second is what CAF calls a connection that has had no answer when
+    // heartbeats are due, however young it is.
+    auto too_slow
+      = err == caf::sec::request_timeout || err == caf::sec::connection_timeout;
+    if (too_slow && again.timeout.count() > 0)
       attempt(self, again, promise);
     else
       promise.deliver(to_error(to_failure(err, whom)));

@@ -66,6 +66,16 @@ class DoorTest(harness.SystemTest):
         cluster.head.resume()
         cluster.wait(1)
 
+    def test_a_slow_coordinator_is_waited_for_until_the_timeout(self):
+        cluster = self.start()
+        cluster.head.pause()
+        begun = time.monotonic()
+        done = cluster.run("status", "--timeout", "1500ms")
+        self.assert_done(done, UNREACHABLE)
+        self.assertGreater(time.monotonic() - begun, 1.4)
+        cluster.head.resume()
+        cluster.wait(1)
+
     def test_an_interrupted_producer_says_how_far_it_came(self):
         cluster = self.start()
         producer = cluster.start_ingest("--producer", "p", "-")
