@@ -259,7 +259,8 @@ void ingest_host_state::send(outgoing_parcel& x) {
   }
   handed_over_ = x.handed_over;
   input_ended_ = input_ended_ || x.end;
-  if (x.mark.record > passed_.record)
+  // An input that was acknowledged before still has duplicates to report.
+  if (x.mark.record >= passed_.record)
     marks_.push_back(x.mark);
   if (marks_.size() > marks_max)
     for (auto i = size_t{0}; i < marks_.size() - 1; ++i)

@@ -327,7 +327,7 @@ exit_code ingest_run::summarize() {
       opts_.producer.empty() ? "" : "; --resume goes on from here"));
   if (interrupted() || files_failed_ > 0)
     return exit_code::failure;
-  return malformed + counts.future + counts.refused > 0
+  return stopped_at_bad_line_ || malformed + counts.future + counts.refused > 0
            ? exit_code::some_rejected
            : exit_code::ok;
 }
@@ -385,7 +385,11 @@ runner declare(CLI::App& app) {
     .add_option("--producer", opts->producer,
                 "Name of the sender, under which an interrupted input can be "
                 "sent again.")
-    ->type_name("NAME");
+    ->type_name("NAME")
+    ->check([](const std::string& text) {
+      // Such as "$NAME" of a script that did not set it.
+      return std::string{text.empty() ? "the name is empty" : ""};
+    });
   auto resume = app.add_flag(
     "--resume", opts->resume,
     "The input is the one that was interrupted, from its beginning: skip what "

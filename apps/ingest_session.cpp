@@ -165,27 +165,20 @@ void ingest_session::flush() {
 }
 
 result<void> ingest_session::end() {
-  auto complete = verified_;
-  if (!verified_) {
-    // Nothing of this input may be sent; what was read of it is dropped.
-    parcel_ = outgoing_parcel{};
-    parcel_bytes_ = 0;
-    for (auto& x : blocks_)
-      x.builder = block_builder{};
-  }
-  flush();
-  parcel_.end = true;
-  if (complete)
-    parcel_.mark = mark();
-  parcel_.handed_over = handed_number_;
-  gate_->handed_over(0);
-  caf::anon_send(actor_, std::move(parcel_));
-  if (!complete)
+  // Nothing of this input may be sent, not even that it has ended: the
+  // coordinator would forget what tells it from the right one.
+  if (!verified_)
     return fail(ec::conflict,
                 fmt::format("this input ends after {} records; the one that "
                             "the producer sent before had at least {}",
                             number_ - start_.base,
                             start_.digest_at - start_.base));
+  flush();
+  parcel_.end = true;
+  parcel_.mark = mark();
+  parcel_.handed_over = handed_number_;
+  gate_->handed_over(0);
+  caf::anon_send(actor_, std::move(parcel_));
   return {};
 }
 

@@ -50,6 +50,24 @@ TEST_SUITE("actors/ingest_host") {
     CHECK(x.digest_at == 18);
   }
 
+  TEST_CASE_FIXTURE(ingest_fixture, "an input that was acknowledged before "
+                                    "reports its duplicates") {
+    context.producer = "pump";
+    context.resume = true;
+    opened = {producer, 3, 10, 20, 77, 20};
+    begin();
+    auto parcel = outgoing_parcel{};
+    parcel.mark = {20, 77, 1, 9};
+    parcel.handed_over = 20;
+    parcel.end = true;
+    tell(ingest, std::move(parcel));
+    CHECK(ended());
+    CHECK(reports.back().prefix == 20);
+    CHECK(reports.back().digest == 77);
+    CHECK(reports.back().malformed == 1);
+    CHECK(reports.back().duplicate == 9);
+  }
+
   TEST_CASE_FIXTURE(ingest_fixture,
                     "blocks go to the nodes of their shards, and "
                     "are counted when acknowledged") {

@@ -174,6 +174,12 @@ class InputTest(harness.SystemTest):
         self.assertIn("-:4: ", done.err)
         self.assertIn("--strict", done.err)
 
+    def test_strict_is_no_success_though_the_bad_line_was_counted_before(self):
+        args = ("--producer", "p", "--resume", "--strict", "-")
+        data = GOOD * 3 + b"bad\n" + GOOD * 3
+        self.ingest(*args, data=data, code=SOME_REJECTED, accepted=3, malformed=1)
+        self.ingest(*args, data=data, code=SOME_REJECTED, duplicate=4)
+
     def test_nothing_is_no_error(self):
         empty = self.write("empty", "")
         self.ingest("-")

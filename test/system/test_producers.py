@@ -38,13 +38,26 @@ class ProducerTest(SimpleTest):
             done = cluster.ingest(other, *args)
             self.assert_done(done, code=1)
             self.assertRegex(done.err, "this (is not the )?input")
-        # None of that has done harm.
+        # None of that has done harm, and none was told to the coordinator.
+        self.assertEqual(cluster.ledger()["duplicate"], 0)
         done = self.assert_done(cluster.ingest(sent, *args))
         self.assertEqual(
             (done.row["accepted"], done.row["duplicate"]), (0, 60)
         )
         self.assert_answered(cluster, range(20))
         self.assertEqual(cluster.ledger()["accepted"], 60)
+
+    def test_what_was_all_sent_before_is_in_the_ledger_as_duplicate(self):
+        cluster = self.start()
+        args = ("--producer", "p", "--resume")
+        text = events(range(20)) + "oops\n"
+        self.assert_done(cluster.ingest(text, *args), code=5)
+        for i in (1, 2):
+            done = self.assert_done(cluster.ingest(text, *args))
+            self.assertEqual(done.row["duplicate"], 61)
+            self.assert_ledger(
+                cluster, accepted=60, malformed=1, duplicate=61 * i
+            )
 
     def test_a_file_that_has_grown_is_resumed_at_its_end(self):
         cluster = self.start(nodes=2)
@@ -70,6 +83,9 @@ class ProducerTest(SimpleTest):
         done = harness.weir("ingest", "--resume", "-")
         self.assert_done(done, code=2)
         self.assertIn("--producer", done.err)
+        done = harness.weir("ingest", "--producer", "", "--resume", "-")
+        self.assert_done(done, code=2)
+        self.assertIn("empty", done.err)
 
 if __name__ == "__main__":
     unittest.main()
