@@ -252,6 +252,19 @@ result<exit_code> answer(asker& cluster, std::vector<question>& questions,
   return code;
 }
 
+/// Like `std::getline`, but keeps no more of a line than it takes to see that
+/// it is too long for a question: an input without newlines fills no memory.
+bool next_line(std::istream& in, std::string& line) {
+  line.clear();
+  for (auto c = in.get(); c != EOF; c = in.get()) {
+    if (c == '\n')
+      return true;
+    if (line.size() <= question_bytes_max)
+      line += static_cast<char>(c);
+  }
+  return !line.empty();
+}
+
 /// One question a line; answered in order, many at a time.
 result<exit_code> ask_all(asker& cluster, const arguments& opts,
                           const average_request& defaults) {
@@ -264,6 +277,7 @@ result<exit_code> ask_all(asker& cluster, const arguments& opts,
   }
   auto& in = opts.from == "-" ? std::cin : file;
   auto line = std::string{};
+  auto name = opts.from == "-" ? "standard input" : opts.from;
   auto number = uint64_t{0};
   auto code = exit_code::ok;
   auto questions = std::vector<question>{};
@@ -277,7 +291,7 @@ result<exit_code> ask_all(asker& cluster, const arguments& opts,
     std::fflush(stdout);
     return {};
   };
-  while (stdout_ok() && std::getline(in, line)) {
+  while (stdout_ok() && next_line(in, line)) {
     ++number;
     if (line.find_first_not_of(" \t\r") == std::string::npos)
       continue;
@@ -286,9 +300,7 @@ result<exit_code> ask_all(asker& cluster, const arguments& opts,
                   ? fail(ec::malformed, "longer than a question may be")
                   : read_question(line, x.request);
     if (!read)
-      x.error = fmt::format("{}:{}: {}",
-                            opts.from == "-" ? "standard input" : opts.from,
-                            number, read.error().text);
+      x.error = fmt::format("{}:{}: {}", name, number, read.error().text);
     questions.push_back(std::move(x));
     // Answer at once what a person or a program waits for.
     if (questions.size() >= questions_at_once || in.rdbuf()->in_avail() <= 0)
@@ -297,6 +309,9 @@ result<exit_code> ask_all(asker& cluster, const arguments& opts,
   }
   if (auto done = flush(); !done)
     return tl::unexpected(done.error());
+  if (in.bad())
+    return fail(ec::io_error,
+                fmt::format("{}: can't be read beyond line {}", name, number));
   return code;
 }
 

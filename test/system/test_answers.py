@@ -1,5 +1,7 @@
 """What a question may meet, other than an average."""
 
+import subprocess
+import sys
 import unittest
 
 import harness
@@ -86,6 +88,30 @@ class AnswerTest(harness.SystemTest):
             done = self.ask(*args)
             self.assert_done(done, code=2)
             self.assertTrue(done.err.startswith("weir: "), done)
+
+    def test_questions_that_cannot_be_read_to_their_end_are_a_failure(self):
+        done = self.ask("--from", "/")
+        self.assert_done(done, code=1)
+        self.assertIn("/: can't be read", done.err)
+
+    def test_a_line_of_questions_without_an_end_fills_no_memory(self):
+        program = (
+            "import resource, subprocess, sys\n"
+            "resource.setrlimit(resource.RLIMIT_DATA, (2**28, 2**28))\n"
+            "sys.exit(subprocess.run(sys.argv[1:]).returncode)\n"
+        )
+        zeros = subprocess.Popen(
+            ["head", "-c", str(2**28), "/dev/zero"], stdout=subprocess.PIPE
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program, harness.WEIR, "query", "average",
+             "--join", self.shared.join, "--from", "-"],
+            stdin=zeros.stdout, capture_output=True, text=True, timeout=60,
+        )
+        zeros.stdout.close()
+        zeros.wait()
+        self.assertEqual(done.returncode, 5, done)
+        self.assertIn("longer than a question may be", done.stdout)
 
     def test_a_file_of_questions_that_is_not_there(self):
         done = self.ask("--from", "/nonexistent/questions")
