@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import tempfile
+import time
 import unittest
 
 WEIR = os.environ.get("WEIR", "build/weir")
@@ -319,6 +320,27 @@ class OutputTest(CliTest):
             finally:
                 os.close(write)
             self.assertEqual((done.returncode, done.stderr), (1, ""), args)
+
+    def test_streams_that_are_closed_are_not_taken_for_other_files(self):
+        with tempfile.TemporaryDirectory() as directory:
+            command = f"exec {WEIR} serve --listen 127.0.0.1:0 --data {directory}/d"
+            server = subprocess.Popen(
+                ["sh", "-c", command + " <&- >&- 2>&-"],
+                env={k: v for k, v in os.environ.items() if "WEIR" not in k},
+            )
+            try:
+                deadline = time.monotonic() + 60
+                while not os.path.exists(f"{directory}/d/journal.db"):
+                    self.assertIsNone(server.poll())
+                    self.assertLess(time.monotonic(), deadline)
+                    time.sleep(0.01)
+                for fd in range(3):
+                    self.assertEqual(
+                        os.readlink(f"/proc/{server.pid}/fd/{fd}"), "/dev/null"
+                    )
+            finally:
+                server.kill()
+                server.wait()
 
     def test_a_full_disk_is_a_failure_told_once(self):
         for args in self.COMMANDS:
