@@ -35,6 +35,7 @@ void query_host_state::refresh() {
     .then(
       [this](const routes& x) {
         refreshing_ = false;
+        ++lookups_;
         auto first = !routes_;
         routes_ = x;
         // Whoever was refused by older routes waits for its next try, or else a
@@ -45,6 +46,7 @@ void query_host_state::refresh() {
       [this](caf::error&) {
         // The routes that we know may still be right; each question tells.
         refreshing_ = false;
+        ++lookups_;
       });
 }
 
@@ -55,6 +57,7 @@ caf::result<average_answers> query_host_state::ask(const ask_averages& x) {
   res->done.resize(x.requests.size());
   res->asked.resize(x.requests.size());
   res->left = x.requests.size();
+  res->lookups = lookups_;
   res->deadline = self_->clock().now()
                   + std::chrono::milliseconds{context_.process.timeout};
   if (res->left == 0)
@@ -85,72 +88,107 @@ void query_host_state::send(const round_ptr& x) {
 void query_host_state::send(const round_ptr& x, uint32_t shard,
                             std::vector<size_t> which) {
   auto& route = routes_->shards[shard];
-  auto unavailable = [&](const std::string& why) {
+  auto unavailable = [&] {
     auto answer = average_answer{};
     answer.code = ec::unavailable;
     answer.shard = shard;
     answer.epoch = route.epoch;
-    answer.text = fmt::format("shard {} is unavailable: {}", shard, why);
+    answer.text
+      = fmt::format("shard {} is unavailable: {}", shard, route.trouble);
+    // Routes from before the question may be long out of date.
+    if (x->lookups == lookups_) {
+      refresh();
+      return try_again(x, which, {answer.code, answer.text});
+    }
     for (auto i : which)
       settle(x, i, answer);
   };
   if (route.node >= routes_->nodes.size())
-    return unavailable(route.trouble);
+    return unavailable();
   auto& node = routes_->nodes[route.node];
   auto actor = links_.find(node.listens);
   if (!actor) {
-    if (!node.up) {
-      refresh(); // For the next question: it may be back.
-      return unavailable(route.trouble);
-    }
+    if (!node.up)
+      return unavailable();
     links_.connect(node.listens, [this](bool up) {
       if (!up)
         refresh(); // The coordinator may know more.
       alarm();
     });
-    return try_again(
-      x, which,
-      {ec::unreachable, fmt::format("node {} is not reachable: {}", node.name,
-                                    links_.trouble(node.listens))});
+    auto why = links_.trouble(node.listens);
+    return try_again(x, which,
+                     {ec::unreachable,
+                      fmt::format("node {} is not reachable: {}", node.name,
+                                  why.empty() ? "it has not answered" : why)});
   }
+  ask(x, shard, std::move(which), node.name, actor);
+}
+
+void query_host_state::ask(const round_ptr& x, uint32_t shard,
+                           std::vector<size_t> which,
+                           const std::string& node_name,
+                           const node_actor& node) {
   auto batch = average_batch{shard, {}};
   for (auto i : which) {
     batch.requests.push_back(x->requests[i]);
     x->asked[i] = true;
   }
-  auto answered = [x, which] {
-    for (auto i : which)
-      x->asked[i] = false;
-  };
-  self_
-    ->request(actor, std::chrono::milliseconds{context_.process.timeout},
-              std::move(batch))
+  auto id = ++last_errand_;
+  under_way_[id] = {x, std::move(which), node_name, node.address()};
+  // Whoever is asked again, and late, has just the time that is left.
+  auto left = std::max<clock::duration>(x->deadline - self_->clock().now(),
+                                        retry_every);
+  self_->request(node, left, std::move(batch))
     .then(
-      [=](const average_answers& y) {
-        answered();
-        auto again = std::vector<size_t>{};
-        auto why = failure{};
-        for (auto k = size_t{0}; k < which.size(); ++k) {
-          if (k >= y.answers.size()) {
-            why = {ec::malformed, "the node left a question unanswered"};
-            again.push_back(which[k]);
-          } else if (y.answers[k].code == ec::stale_epoch) {
-            why = {ec::unavailable, y.answers[k].text};
-            again.push_back(which[k]);
-          } else {
-            settle(x, which[k], y.answers[k]);
-          }
-        }
-        if (again.empty())
-          return;
-        refresh();
-        try_again(x, again, why);
+      [=](average_answers& y) {
+        answered(id, y.answers);
       },
-      [=, name = node.name](caf::error& err) {
-        answered();
-        refresh();
-        try_again(x, which, to_failure(err, "node " + name));
+      [=](caf::error& err) {
+        failed(id, to_failure(err, "node " + node_name));
       });
+}
+
+std::optional<query_host_state::errand> query_host_state::take(uint64_t id) {
+  auto i = under_way_.find(id);
+  if (i == under_way_.end())
+    return {}; // Its node was lost, and others have been asked since.
+  auto res = std::move(i->second);
+  under_way_.erase(i);
+  for (auto k : res.which)
+    res.questions->asked[k] = false;
+  return res;
+}
+
+void query_host_state::answered(uint64_t id,
+                                std::vector<average_answer>& answers) {
+  auto x = take(id);
+  if (!x)
+    return;
+  auto again = std::vector<size_t>{};
+  auto why = failure{};
+  for (auto k = size_t{0}; k < x->which.size(); ++k) {
+    if (k >= answers.size()) {
+      why = {ec::malformed, "the node left a question unanswered"};
+      again.push_back(x->which[k]);
+    } else if (answers[k].code == ec::stale_epoch) {
+      why = {ec::unavailable, answers[k].text};
+      again.push_back(x->which[k]);
+    } else {
+      settle(x->questions, x->which[k], std::move(answers[k]));
+    }
+  }
+  if (again.empty())
+    return;
+  refresh();
+  try_again(x->questions, again, why);
+}
+
+void query_host_state::failed(uint64_t id, const failure& why) {
+  auto x = take(id);
+  if (!x)
+    return;
+  refresh();
+  try_again(x->questions, x->which, why);
 }
 
 void query_host_state::settle(const round_ptr& x, size_t i,
@@ -197,8 +235,18 @@ void query_host_state::alarm() {
 }
 
 void query_host_state::down(const caf::down_msg& x) {
-  if (links_.lost(x))
-    refresh();
+  if (!links_.lost(x))
+    return;
+  refresh();
+  // No answer will come, and nobody says so before the time is over.
+  auto lost = std::vector<uint64_t>{};
+  for (auto& [id, y] : under_way_)
+    if (y.node == x.source)
+      lost.push_back(id);
+  for (auto id : lost)
+    failed(id,
+           {ec::unreachable, fmt::format("the connection to node {} is lost",
+                                         under_way_[id].node_name)});
 }
 
 query_actor::behavior_type query_host(

@@ -8,6 +8,7 @@
 #include <caf/typed_event_based_actor.hpp>
 #include <caf/typed_response_promise.hpp>
 
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -43,16 +44,31 @@ private:
     /// On its way to a node.
     std::vector<bool> asked;
     size_t left = 0;
+    /// Of routes, when they came.
+    uint64_t lookups = 0;
     clock::time_point deadline;
     caf::typed_response_promise<average_answers> promise;
   };
 
   using round_ptr = std::shared_ptr<round>;
 
+  /// Those of a round that are at a node.
+  struct errand {
+    round_ptr questions;
+    std::vector<size_t> which;
+    std::string node_name;
+    caf::actor_addr node;
+  };
+
   void refresh();
   void alarm();
   void send(const round_ptr& x);
   void send(const round_ptr& x, uint32_t shard, std::vector<size_t> which);
+  void ask(const round_ptr& x, uint32_t shard, std::vector<size_t> which,
+           const std::string& node_name, const node_actor& node);
+  std::optional<errand> take(uint64_t id);
+  void answered(uint64_t id, std::vector<average_answer>& answers);
+  void failed(uint64_t id, const failure& why);
   void settle(const round_ptr& x, size_t i, average_answer answer);
   void try_again(const round_ptr& x, const std::vector<size_t>& which,
                  const failure& why);
@@ -62,7 +78,11 @@ private:
   node_links<query_actor::pointer> links_;
   std::optional<routes> routes_;
   bool refreshing_ = false;
+  /// How often the coordinator was asked for routes, with or without success.
+  uint64_t lookups_ = 0;
   bool alarmed_ = false;
+  std::map<uint64_t, errand> under_way_;
+  uint64_t last_errand_ = 0;
   /// Rounds that wait for routes or connections.
   std::vector<round_ptr> waiting_;
 };
