@@ -93,6 +93,12 @@ result<void> read_question(const std::string& line, average_request& out) {
   return {};
 }
 
+/// Nothing was heard of yet, so that there is no window. Every accepted time
+/// is 1970 or later.
+bool without_clock(const average_request& request, const average_answer& x) {
+  return !request.has_at && x.end < 0;
+}
+
 json to_json(const average_request& request, const average_answer& x) {
   auto res = json{{"entity", request.entity}, {"metric", request.metric}};
   if (x.code != ec::none) {
@@ -104,8 +110,9 @@ json to_json(const average_request& request, const average_answer& x) {
   res["average"] = x.count > 0 ? json(x.average) : json(nullptr);
   res["exact"] = x.exact;
   res["complete"] = x.complete;
-  res["window_start_ms"] = x.start;
-  res["window_end_ms"] = x.end;
+  auto none = without_clock(request, x);
+  res["window_start_ms"] = none ? json(nullptr) : json(x.start);
+  res["window_end_ms"] = none ? json(nullptr) : json(x.end);
   res["resolution_ms"] = x.resolution;
   res["shard"] = x.shard;
   res["epoch"] = x.epoch;
@@ -133,6 +140,10 @@ std::string to_line(const average_request& request, const average_answer& x) {
                : fmt::format("{} {}", request.entity, request.metric);
   if (x.code != ec::none)
     return fmt::format("{}: {}", who, x.text);
+  if (without_clock(request, x))
+    return fmt::format("{}: no such entity; its shard has no clock yet, since "
+                       "no reading has come",
+                       who);
   if (!x.known_entity)
     return fmt::format("{}: no such entity", who);
   if (!x.known_metric)

@@ -241,9 +241,11 @@ std::vector<option> process_options() {
                    "Where logs, states and the process's identity are kept; "
                    "made if it is not there. One process at a time holds it. "
                    "Whoever loses it comes back as a stranger."),
-    text<&p::name>("name", "name",
-                   "What the node is called in `weir status` and in logs.")
-      .if_unset("the advertised address"),
+    text<&p::name>(
+      "name", "name",
+      "What the node is called in `weir status` and in logs. No two "
+      "nodes of a cluster have the same.")
+      .if_unset("n1, n2, ..., as the coordinator chooses"),
     word<&p::log_level>(
       "log-level", {"trace", "debug", "info", "warning", "error"},
       "The least severe messages to log. `info` is a line per event of the "

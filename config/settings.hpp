@@ -54,7 +54,7 @@ struct process_settings {
   std::optional<endpoint> advertise;
   endpoint join = {"127.0.0.1", 7411};
   std::string data = "weir-data";
-  /// Empty: the advertised address.
+  /// Empty: the coordinator chooses n1, n2, ...
   std::string name;
   log_severity log_level = log_severity::info;
   /// Empty: standard error.

@@ -30,6 +30,25 @@ class AnswerTest(harness.SystemTest):
         self.assert_done(done, code=3)
         self.assertEqual(done.out, "nobody: no such entity\n")
 
+    def test_before_the_first_reading_there_is_no_clock_and_no_window(self):
+        cluster = harness.Cluster()
+        self.addCleanup(cluster.close)
+
+        def bounds(*args):
+            done = cluster.run("query average", "nobody", "--json", *args)
+            row = self.assert_done(done, code=3).row
+            return row["window_start_ms"], row["window_end_ms"]
+
+        self.assertEqual(bounds(), (None, None))
+        self.assertEqual(bounds("--at", BASE), (BASE - 60_000, BASE))
+        done = cluster.run("query average", "nobody")
+        self.assert_done(done, code=3)
+        self.assertEqual(
+            done.out,
+            "nobody: no such entity; its shard has no clock yet, since no "
+            "reading has come\n",
+        )
+
     def test_an_unknown_metric_leaves_three(self):
         done = self.shared.run("query average", "e1", "--metric", "heat")
         self.assert_done(done, code=3)
