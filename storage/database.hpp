@@ -15,8 +15,7 @@ namespace weir {
 constexpr uint64_t page_bytes = 4096;
 
 /// What to do about a damaged file.
-constexpr auto move_aside = "move it and its -wal file aside, so that the data "
-                            "can come back from another replica";
+constexpr auto restore_it = "restore the data directory from a copy";
 
 namespace detail {
 

@@ -71,10 +71,9 @@ bool intact(uint32_t shard, const row& x, log_entry& entry) {
 
 tl::unexpected<failure> damaged(const std::string& path, uint32_t shard,
                                 const std::string& how) {
-  return fail(ec::damaged,
-              fmt::format("{}: shard {}: {}; take this replica out of service, "
-                          "so that it is rebuilt from another",
-                          path, shard, how));
+  return fail(ec::damaged, fmt::format("{}: shard {}: {}; restore the data "
+                                       "directory from a copy",
+                                       path, shard, how));
 }
 
 } // namespace

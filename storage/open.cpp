@@ -79,19 +79,19 @@ result<bool> check_file(const file_format& format, const std::string& path) {
                       fmt::format("is {}, but {} bytes of {}{} are left",
                                   *head ? "empty" : "missing", **size,
                                   name_of(path), suffix),
-                      move_aside);
+                      restore_it);
     }
   }
   if (!*head)
     return false;
   auto bytes = std::string_view{**head};
   if (bytes.empty())
-    return unlike(path, "is empty, as weir never leaves it", move_aside);
+    return unlike(path, "is empty, as weir never leaves it", restore_it);
   if (bytes.substr(0, magic.size()) != magic)
-    return unlike(path, "is no SQLite database", move_aside);
+    return unlike(path, "is no SQLite database", restore_it);
   if (bytes.size() < header_bytes)
     return unlike(path, fmt::format("ends after {} bytes", bytes.size()),
-                  move_aside);
+                  restore_it);
   if (auto id = big_endian(bytes, application_offset);
       id != format.application_id)
     return unlike(path,

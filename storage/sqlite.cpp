@@ -54,7 +54,7 @@ const char* advice(int code) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
     case SQLITE_ERROR:
-      return move_aside;
+      return restore_it;
     case SQLITE_IOERR:
       return "see the kernel's log, and restart to find out what was kept";
     case SQLITE_BUSY:

@@ -55,8 +55,8 @@ uint64_t chunk_crc(uint32_t shard, uint64_t covers, std::string_view data) {
 tl::unexpected<failure> damaged(const std::string& path, uint32_t shard,
                                 std::string_view how) {
   return fail(ec::damaged,
-              fmt::format("{}: checkpoint of shard {}: {}; take this replica "
-                          "out of service, so that it is rebuilt from another",
+              fmt::format("{}: checkpoint of shard {}: {}; restore the data "
+                          "directory from a copy",
                           path, shard, how));
 }
 
