@@ -39,8 +39,8 @@ public:
   }
 
   /// The nearest double, of two equally near ones the even, of
-  /// *this / divisor^times: one rounding, whatever the size. An infinity if
-  /// that is beyond the greatest double.
+  /// *this / divisor^times: one rounding, whatever the size. A zero is
+  /// positive. An infinity if that is beyond the greatest double.
   /// @pre `divisor != 0`.
   double to_double(uint64_t divisor = 1, int times = 1) const;
 

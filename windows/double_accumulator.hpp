@@ -10,7 +10,7 @@
 namespace weir {
 
 /// An exact sum of doubles, or of squares of doubles: a fixed-point number that
-/// reaches from the square of the least double to 96 bits beyond that of the
+/// reaches from the square of the least double to 160 bits beyond that of the
 /// greatest. After the small superaccumulator of Neal, "Fast exact summation
 /// using small and large superaccumulators" (2015): digits of 32 bits in 64,
 /// signed, whose carries wait for many additions. Only those places have memory
@@ -61,8 +61,8 @@ private:
   /// Digit 0 counts 2^-2176: the square of the least double is 2^-2148.
   static constexpr int least_place = -68;
 
-  /// 2^-2176 to 2^2144. A square of a double is below 2^2048.
-  static constexpr uint32_t places = 135;
+  /// 2^-2176 to 2^2208. A square of a double is below 2^2048.
+  static constexpr uint32_t places = 137;
 
   /// Places that stored sums may have: whoever adds up stored ones has a carry
   /// of 64 bits left.
@@ -71,8 +71,8 @@ private:
   /// Additions between carries: each adds less than 2^32 to a digit of 63 bits.
   static constexpr uint32_t additions_max = 1u << 30;
 
-  void add_digits(bool negative, const uint32_t* digits, uint32_t n,
-                  uint32_t first);
+  template <uint32_t N>
+  void add_digits(bool negative, const uint32_t (&digits)[N], uint32_t first);
 
   void reach(uint32_t first, uint32_t last);
 

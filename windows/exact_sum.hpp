@@ -66,8 +66,8 @@ public:
   /// The sum is beyond the greatest double.
   bool overflows() const;
 
-  /// Appends 16 bytes, and those of the doubles: 1 if there were none. Equal
-  /// sums have equal bytes.
+  /// Appends 16 bytes, and those of the doubles: 1 if there were none. The same
+  /// numbers have the same bytes, whatever their order and grouping.
   void encode(byte_writer& out) const;
 
   /// Replaces the content by what `encode` wrote. Any bytes are safe.

@@ -82,6 +82,10 @@ class rollup_table {
 public:
   explicit rollup_table(rollup_options options = {});
 
+  rollup_table(rollup_table&&) = default;
+
+  rollup_table& operator=(rollup_table&&) = default;
+
   /// Takes limits from now on; what is held stays.
   void configure(rollup_options options);
 
@@ -196,18 +200,13 @@ private:
 
   enum class verdict : uint8_t { in, late, outside, refused };
 
-  /// The bounds of the window that readings went to last.
-  struct last_window {
-    window_bounds bounds;
-    rollup_window* window = nullptr;
-  };
+  static constexpr size_t verdicts = 4;
 
   verdict apply_one(const reading& r);
 
   verdict apply_both(const reading& r);
 
-  bool has_room(const rollup_window* window, uint32_t metric,
-                size_t more) const;
+  bool has_room(uint32_t metric, size_t more) const;
 
   partial* new_cell(rollup_window& window, uint32_t metric);
 
@@ -219,11 +218,25 @@ private:
 
   uint64_t promote();
 
+  /// The first window that ends after `time`.
+  window_map::const_iterator first_ending_after(time_ms time) const;
+
   window_partial export_window(const rollup_window& x, bool with_metrics) const;
 
-  void encode_map(const window_map& xs, byte_writer& out) const;
+  size_t encoded_bytes(const rollup_window& x, std::vector<bool>& named) const;
 
-  bool import_map(byte_reader& in, window_map& xs);
+  void encode_map(const window_map& xs, const std::vector<uint32_t>& positions,
+                  byte_writer& out) const;
+
+  bool decode_window(byte_reader& in, const std::vector<uint32_t>& ids,
+                     rollup_window& x);
+
+  bool decode_map(byte_reader& in, const std::vector<uint32_t>& ids,
+                  window_map& xs);
+
+  bool decode_all(byte_reader& in);
+
+  bool is_consistent() const;
 
   rollup_options options_;
   window_plan plan_;
@@ -234,10 +247,11 @@ private:
   window_map windows_;
   /// Windows of the rule that is prepared, of readings after `coming_from_`.
   window_map coming_;
-  /// The rule that is prepared, in ms, or 0 if none is or it has no windows.
-  time_ms coming_every_ = 0;
+  /// The rule that is prepared; without windows if none is.
+  window_plan coming_plan_;
   time_ms coming_from_ = 0;
-  last_window last_;
+  /// The open window that the last reading went to, or null.
+  rollup_window* last_ = nullptr;
 
   metric_names names_;
   /// Cells that hold each number.

@@ -65,7 +65,7 @@ public:
   window_plan() = default;
 
   /// Windows of `every` ms over all of time. Version 1.
-  /// @pre `every > 0`.
+  /// @pre `every` is in [1, time_max].
   static window_plan periodic(time_ms every);
 
   uint64_t version() const {
