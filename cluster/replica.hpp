@@ -1,0 +1,254 @@
+#pragma once
+
+#include "cluster/leadership.hpp"
+#include "cluster/rebuild.hpp"
+#include "cluster/replica_effects.hpp"
+#include "cluster/replication.hpp"
+#include "cluster/shard_copy.hpp"
+#include "windows/failure.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace weir {
+
+/// Values travel; they never change meaning.
+enum class replica_role : uint8_t {
+  /// Holds a copy that nobody counts on.
+  idle = 0,
+  /// Is brought up to date by the primary.
+  learner = 1,
+  /// A member: everything that is committed is on its disk.
+  backup = 2,
+  primary = 3,
+};
+
+/// What a replica says of itself in a heartbeat.
+struct replica_report {
+  uint32_t shard = 0;
+  /// Of the configuration that it knows.
+  uint64_t epoch = 0;
+  uint64_t promised = 0;
+  replica_role role = replica_role::idle;
+  /// A primary whose no-op is committed.
+  bool serving = false;
+  /// No reading and no producer was ever entered.
+  bool empty = true;
+  /// Its copy or its disk is of no use until a restart.
+  bool failed = false;
+  log_position committed;
+  /// The end of its log on the disk.
+  log_position end;
+  /// Why it doesn't serve, or what is wrong with it; may be empty.
+  std::string text;
+};
+
+/// One node's copy of one shard, in any role. It has no thread, no clock, no
+/// disk and no network: whatever happens is a call, and what has to be done is
+/// taken out with `take_effects` after each one.
+///
+/// Primary/backup after PacificA (Lin et al., 2008), with the eligible set of
+/// Kafka's KIP-966. `now` is any clock of this process that does not go back,
+/// in ms; safety does not depend on it. `wall` is the wall clock.
+class replica {
+public:
+  /// @param self this life of the node
+  /// @param shards number of shards of the cluster
+  replica(member self, uint32_t shard, uint32_t shards,
+          replica_options options = {});
+
+  // -- recovery: record; meta and chunks, if there is a checkpoint; every entry
+  // after `replay_start`, in order; `recovered`
+
+  void load_record(const replica_record& x);
+  result<void> load_meta(const shard_meta& x);
+  result<void> load_chunk(std::string_view chunk, uint64_t covers);
+
+  /// Where to begin reading the journal, and the chain value there.
+  const log_position& replay_start() const;
+
+  /// An entry of the own journal.
+  /// @param committed index up to which entries are known to be committed
+  result<void> replay(entry_ptr x, uint64_t committed);
+
+  /// The log has ended. Fails with `damaged` if that was before the
+  /// checkpoint's end.
+  result<void> recovered();
+
+  /// The copy is of no use: it takes part no more, and says so.
+  void fail_for_good(failure why);
+
+  // -- from the coordinator
+
+  void announce(const announcement& x, int64_t now);
+  void decide(const decision& x, int64_t now);
+  void promise(const fence& x);
+
+  /// Whether the copy may be deleted: nobody counts on it, in that epoch or
+  /// since. If so, the replica is to be deleted with it.
+  bool drop(const drop_copy& x) const;
+
+  // -- from other replicas of the shard
+
+  void receive(const peer_message& x, int64_t now);
+
+  /// The connection to `node` is lost, and an attempt to reconnect failed.
+  void disconnected(const std::string& node, int64_t now);
+
+  // -- from the own disk, as the effects ask for it
+
+  /// Everything up to `x` is durable. Late news of entries that were cut since
+  /// are harmless.
+  void stored(const log_position& x, int64_t now);
+
+  /// Nothing after `stored` reached the disk. A full disk is tried again; after
+  /// anything else this copy takes no part until a restart has read what is
+  /// there.
+  void not_stored(const failure& why, int64_t now);
+
+  void record_stored(uint64_t promised, int64_t now);
+
+  /// @param entries from the index asked for on, some; none if it is not there
+  void log_read(const std::string& node, const std::vector<entry_ptr>& entries,
+                int64_t now);
+
+  /// @param meta nothing if there is no checkpoint
+  void copy_opened(const std::string& node, uint64_t transfer,
+                   const std::optional<shard_meta>& meta, uint64_t chunks,
+                   int64_t now);
+
+  void copy_read(const std::string& node, uint64_t transfer, uint64_t number,
+                 std::string bytes, uint64_t covers, int64_t now);
+
+  void copy_installed(uint64_t transfer, int64_t now);
+
+  /// The journal has deleted the entries up to `index`, or is about to.
+  void truncated(uint64_t index);
+
+  // -- time
+
+  void tick(int64_t now);
+
+  // -- as the primary
+
+  /// A block from a producer; as `shard::admit_block`. A refusal that is not
+  /// about the block itself is `unavailable`, `busy` or `disk_full`. A
+  /// duplicate is acknowledged when what it repeats is committed.
+  offer admit_block(std::string_view bytes, std::shared_ptr<const void> keep,
+                    time_ms wall);
+
+  /// A producer's new session; as `shard::admit_session`.
+  offer admit_session(producer_id producer, uint64_t session, time_ms wall);
+
+  /// Settings, clocks, plans: `f` takes the shard and returns what one of its
+  /// `admit_...` did. Does nothing while the replica does not serve.
+  template <class Admit>
+  offer admit(Admit f) {
+    if (!serving())
+      return {};
+    return enter(f(copy_->state()));
+  }
+
+  // -- what has to be done, and what is so
+
+  effects take_effects();
+
+  replica_role role() const;
+
+  /// It is the primary, and what its predecessors have acknowledged is
+  /// committed under it: it may answer, and acknowledge.
+  bool serving() const;
+
+  /// Why it does not serve; empty if it does.
+  std::string trouble() const;
+
+  /// Epoch since which it has been the primary without a break; 0 if it isn't.
+  /// A block that was sent under any epoch since then may be taken.
+  uint64_t leads_since() const;
+
+  /// `now` when the primary was last heard of: how stale a backup may be.
+  int64_t heard() const {
+    return heard_;
+  }
+
+  /// The journal must keep the entries after this index, whatever a checkpoint
+  /// covers.
+  uint64_t log_needed_after() const;
+
+  replica_report report() const;
+
+  const shard_config& config() const {
+    return record_.config;
+  }
+
+  const log_position& durable() const {
+    return copy_->stored();
+  }
+
+  shard& state() {
+    return copy_->state();
+  }
+
+  const shard& state() const {
+    return copy_->state();
+  }
+
+private:
+  bool accepts(const member& from, uint64_t epoch, int64_t now);
+  void receive(const replicate& x);
+  void receive(const replicated& x);
+  void receive(const log_claim& x);
+  void receive(const not_followed& x);
+  void receive(const copy_begin& x);
+  void receive(const copy_chunk& x);
+  void receive(const copy_taken& x);
+
+  void follow(const replicate& x);
+  void follow_beside(const replicate& x);
+  void acknowledge(bool again);
+  void claim(const shard_copy& x);
+  void install_if_complete();
+  void promise(uint64_t epoch);
+  void take_config(const shard_config& x);
+  void take_up_role();
+  void step_down();
+  void after_change();
+  void answer_fence();
+  offer enter(offer x);
+  offer refusal() const;
+  void retry_from_disk();
+  replica_context context();
+
+  member self_;
+  uint32_t shard_;
+  uint32_t shards_;
+  replica_options options_;
+  std::unique_ptr<shard_copy> copy_;
+  replica_record record_;
+  /// The greatest promise that is on the disk.
+  uint64_t promised_on_disk_ = 0;
+  effects effects_;
+  int64_t now_ = 0;
+  failure failed_;
+
+  std::optional<leadership> leadership_;
+  /// Why nothing reaches the disk at present, and when to try again.
+  failure blocked_;
+  int64_t retry_at_ = 0;
+  /// The primary asked for a fresh report under this promise.
+  uint64_t fenced_ = 0;
+
+  // What follows another one's log.
+  member leader_;
+  int64_t heard_ = 0;
+  /// The last epoch in which a primary has been followed, and how far this log
+  /// is known to be its log; nothing before the first match.
+  uint64_t followed_epoch_ = 0;
+  std::optional<uint64_t> matched_;
+  /// A copy in the making, beside the present one.
+  std::optional<rebuild> rebuild_;
+};
+
+} // namespace weir
