@@ -44,6 +44,12 @@ enum class entry_kind : uint8_t {
   clock = 5,
   /// Producers that have not been heard of for too long.
   expire = 6,
+  /// Which windows over all entities there are, from here on.
+  plan = 7,
+  /// Nothing more enters some of these windows.
+  seal = 8,
+  /// The results of windows are stored elsewhere: they may be forgotten.
+  release = 9,
 };
 
 /// One entry of one shard's log.

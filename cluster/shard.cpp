@@ -11,7 +11,8 @@ namespace weir {
 
 namespace {
 
-constexpr uint8_t meta_version = 1;
+/// 1 knew no windows over all entities.
+constexpr uint8_t meta_version = 2;
 
 /// Decoded blocks kept for reuse: as many as a journal commit usually takes.
 constexpr size_t spare_blocks_max = 16;
@@ -30,6 +31,9 @@ std::string shard_settings::encode() const {
   out.varint(sliding.entities_max);
   out.varint(producers_max);
   out.zigzag(producer_expiry);
+  out.varint(rollups.metrics_max);
+  out.varint(rollups.cells_max);
+  out.fixed(static_cast<uint8_t>(averages));
   return res;
 }
 
@@ -45,6 +49,12 @@ bool shard_settings::decode(std::string_view bytes) {
   sliding.entities_max = static_cast<uint32_t>(in.varint());
   producers_max = in.varint();
   producer_expiry = in.zigzag();
+  // Logs of before there were windows over all entities end here.
+  if (in.remaining() > 0) {
+    rollups.metrics_max = static_cast<uint32_t>(in.varint());
+    rollups.cells_max = static_cast<uint32_t>(in.varint());
+    averages = in.fixed<uint8_t>() != 0;
+  }
   return in.done();
 }
 
@@ -58,7 +68,7 @@ shard::shard(uint32_t id, uint32_t shards)
 result<void> shard::load_meta(const shard_meta& x) {
   auto in = byte_reader{x.bytes};
   auto version = in.fixed<uint8_t>();
-  if (version != meta_version)
+  if (version == 0 || version > meta_version)
     return fail(ec::version_mismatch,
                 fmt::format("the checkpoint of shard {} has format {}; this "
                             "weir reads {}: upgrade weir",
@@ -78,6 +88,16 @@ result<void> shard::load_meta(const shard_meta& x) {
   ledger_.refused = in.varint();
   has_data_ = in.fixed<uint8_t>() != 0;
   ok = applied_producers_.decode(in) && ok;
+  if (version > 1) {
+    ok = rollups_.decode(in) && ok;
+    rollup_ledger_.in = in.varint();
+    rollup_ledger_.late = in.varint();
+    rollup_ledger_.outside = in.varint();
+    rollup_ledger_.refused = in.varint();
+    greatest_ = in.fixed<time_ms>();
+    plan_greatest_ = in.fixed<time_ms>();
+    seals_.released_through = in.fixed<time_ms>();
+  }
   if (!ok || !in.done())
     return fail(ec::damaged,
                 fmt::format("the checkpoint of shard {} does not decode", id_));
@@ -86,6 +106,8 @@ result<void> shard::load_meta(const shard_meta& x) {
   replay_start_ = {x.from_index, from_epoch, from_chain};
   meta_index_ = x.end.index;
   applied_ = replay_start_;
+  seals_.sealed_through = rollups_.sealed_through();
+  rollups_.configure(settings_.rollups);
   table_.configure(from_settings.sliding);
   table_.advance(from_clock);
   table_.lose_through(from_lost_through);
@@ -127,11 +149,17 @@ result<void> shard::finish_recovery() {
                             "checkpoint holds entries up to {}",
                             id_, applied_.index, meta_index_));
   table_.finish_recovery();
+  reset_tail();
+  return {};
+}
+
+void shard::reset_tail() {
   tail_ = applied_;
   tail_clock_ = clock_;
   tail_producers_ = applied_producers_;
   tail_settings_ = settings_;
-  return {};
+  tail_plan_ = rollups_.plan().version();
+  tail_seals_ = seals_;
 }
 
 // -- as the primary
@@ -288,6 +316,49 @@ offer shard::admit_expiry(time_ms now) {
   return append(std::move(entry));
 }
 
+offer shard::admit_plan(const window_plan& plan) {
+  if (plan.version() <= tail_plan_)
+    return {};
+  auto entry = next_entry(entry_kind::plan);
+  auto out = byte_writer{entry->envelope};
+  plan.encode(out);
+  tail_plan_ = plan.version();
+  return append(std::move(entry));
+}
+
+offer shard::admit_seal(const seal_range& range) {
+  auto& x = tail_seals_;
+  if (range.single ? x.alone == range || sealed(range)
+                   : x.sealed_through >= range.through)
+    return {};
+  auto entry = next_entry(entry_kind::seal);
+  auto out = byte_writer{entry->envelope};
+  out.fixed(static_cast<uint8_t>(range.single));
+  out.fixed(range.after);
+  out.fixed(range.through);
+  if (range.single)
+    x.alone = range;
+  else
+    x.sealed_through = range.through;
+  return append(std::move(entry));
+}
+
+offer shard::admit_release(time_ms through) {
+  through = std::min(through, seals_.sealed_through);
+  if (through <= tail_seals_.released_through
+      || !rollups_.holds_sealed(through))
+    return {};
+  auto entry = next_entry(entry_kind::release);
+  byte_writer{entry->envelope}.fixed(through);
+  tail_seals_.released_through = through;
+  return append(std::move(entry));
+}
+
+bool shard::sealed(const seal_range& range) const {
+  return range.single ? rollups_.is_sealed({range.after, range.through})
+                      : rollups_.sealed_through() >= range.through;
+}
+
 std::vector<producer_id> shard::commit(uint64_t index) {
   auto res = std::vector<producer_id>{};
   while (!pending_.empty() && pending_.front().entry->index <= index) {
@@ -314,10 +385,7 @@ bool shard::awaits(const log_entry& x) const {
 
 void shard::abandon_tail() {
   pending_.clear();
-  tail_ = applied_;
-  tail_clock_ = clock_;
-  tail_producers_ = applied_producers_;
-  tail_settings_ = settings_;
+  reset_tail();
   leading_ = leading_ && applied_.index >= lead_index_;
 }
 
@@ -331,12 +399,15 @@ void shard::apply(const log_entry& entry, const decoded_block* block,
       break;
     case entry_kind::block: {
       auto counts = verdict.counts;
-      auto refused = table_.apply(block->batch, verdict.skip, entry.index);
+      auto refused = settings_.averages
+                       ? table_.apply(block->batch, verdict.skip, entry.index)
+                       : 0;
       counts.accepted -= refused;
       counts.refused += refused;
       if (verdict.clock.clock >= 0)
         table_.advance(verdict.clock.clock);
       if (!behind) {
+        apply_rollups(*block, verdict);
         clock_ = verdict.clock;
         ledger_ += counts;
         applied_producers_
@@ -358,8 +429,10 @@ void shard::apply(const log_entry& entry, const decoded_block* block,
       auto x = shard_settings{};
       if (x.decode(entry.envelope)) {
         table_.configure(x.sliding, entry.index);
-        if (!behind)
+        if (!behind) {
           settings_ = x;
+          rollups_.configure(x.rollups);
+        }
       }
       break;
     }
@@ -378,8 +451,67 @@ void shard::apply(const log_entry& entry, const decoded_block* block,
       }
       break;
     }
+    case entry_kind::plan: {
+      auto plan = window_plan{};
+      auto in = byte_reader{entry.envelope};
+      if (!behind && plan.decode(in)) {
+        plan_greatest_ = greatest_;
+        rollup_ledger_ += rollups_.set_plan(plan, greatest_);
+      }
+      break;
+    }
+    case entry_kind::seal:
+      if (!behind)
+        apply_seal(entry);
+      break;
+    case entry_kind::release:
+      if (!behind) {
+        seals_.released_through = byte_reader{entry.envelope}.fixed<time_ms>();
+        rollups_.release(seals_.released_through);
+      }
+      break;
   }
   applied_ = {entry.index, entry.epoch, entry.chain};
+}
+
+void shard::apply_rollups(const decoded_block& block,
+                          const block_verdict& verdict) {
+  // A reading that came too late for its average is in time for its window, as
+  // long as that is open. One from the future, or past a limit, never was
+  // there.
+  auto limit = verdict.decided + settings_.verdicts.future_limit;
+  auto& readings = block.batch.readings;
+  auto& refused = table_.refused();
+  greatest_ = std::max(greatest_, verdict.clock.event_max);
+  rollup_skip_.clear();
+  for (auto i : verdict.skip) {
+    if (readings[i].time > limit)
+      rollup_skip_.push_back(i);
+    else
+      greatest_ = std::max(greatest_, readings[i].time);
+  }
+  if (settings_.averages && !refused.empty()) {
+    auto middle = static_cast<ptrdiff_t>(rollup_skip_.size());
+    rollup_skip_.insert(rollup_skip_.end(), refused.begin(), refused.end());
+    std::inplace_merge(rollup_skip_.begin(), rollup_skip_.begin() + middle,
+                       rollup_skip_.end());
+  }
+  rollup_ledger_ += rollups_.apply(block.batch, rollup_skip_);
+}
+
+void shard::apply_seal(const log_entry& entry) {
+  auto in = byte_reader{entry.envelope};
+  auto range = seal_range{};
+  range.single = in.fixed<uint8_t>() != 0;
+  range.after = in.fixed<time_ms>();
+  range.through = in.fixed<time_ms>();
+  if (range.single) {
+    seals_.alone = range;
+    rollups_.close({range.after, range.through});
+  } else {
+    seals_.sealed_through = std::max(seals_.sealed_through, range.through);
+    rollups_.seal(range.through);
+  }
 }
 
 // -- what others ask
@@ -430,6 +562,14 @@ shard_meta shard::checkpoint_meta() const {
   out.varint(ledger_.refused);
   out.fixed(static_cast<uint8_t>(has_data_));
   applied_producers_.encode(out);
+  rollups_.encode(out);
+  out.varint(rollup_ledger_.in);
+  out.varint(rollup_ledger_.late);
+  out.varint(rollup_ledger_.outside);
+  out.varint(rollup_ledger_.refused);
+  out.fixed(greatest_);
+  out.fixed(plan_greatest_);
+  out.fixed(seals_.released_through);
   return res;
 }
 

@@ -3,7 +3,9 @@
 #include "cluster/block.hpp"
 #include "cluster/log.hpp"
 #include "cluster/producers.hpp"
+#include "cluster/sealing.hpp"
 #include "cluster/verdict.hpp"
+#include "windows/rollup_table.hpp"
 #include "windows/sliding_table.hpp"
 
 #include <deque>
@@ -23,6 +25,9 @@ struct shard_settings {
   uint64_t producers_max = 10'000;
   /// Random producer ids are forgotten after this long without an entry.
   time_ms producer_expiry = 7 * 86'400'000ll;
+  rollup_options rollups;
+  /// Sliding averages are kept.
+  bool averages = true;
 
   std::string encode() const;
   bool decode(std::string_view bytes);
@@ -101,9 +106,45 @@ public:
   /// Random producers that have not been heard of since `producer_expiry`.
   offer admit_expiry(time_ms now);
 
+  /// A plan of a version beyond the present one.
+  offer admit_plan(const window_plan& plan);
+
+  /// Nothing more enters the windows of `range`, unless that is so already.
+  offer admit_seal(const seal_range& range);
+
+  /// The results of all windows that end by `through` are stored: forgets what
+  /// there is of them, if anything.
+  offer admit_release(time_ms through);
+
   /// Entries up to `index` are durable: applies them.
   /// @returns the producers whose blocks or sessions were among them, each once
   std::vector<producer_id> commit(uint64_t index);
+
+  // -- as a backup; in shard_follow.cpp
+
+  /// The next entry, as the primary has made it: waits for `commit`. Fails with
+  /// `damaged`, changing nothing, if it does not continue the log or is not
+  /// what the primary wrote.
+  result<void> follow(std::shared_ptr<const log_entry> x);
+
+  /// Forgets the entries after `index`, which another replica's log does not
+  /// have.
+  /// @pre `applied().index <= index`
+  void cut(uint64_t index);
+
+  /// Another node leads. What is not committed stays in the log.
+  void stop_leading() {
+    leading_ = false;
+  }
+
+  /// The entry after what is applied, by index; null if there is none.
+  std::shared_ptr<const log_entry> uncommitted_at(uint64_t index) const;
+
+  /// Where the present epoch's no-op is.
+  /// @pre `leading()`
+  uint64_t lead_index() const {
+    return lead_index_;
+  }
 
   /// Nothing beyond what is committed reached the disk: forgets it. Producers
   /// send it again. If that takes the no-op with it, the shard leads no more.
@@ -115,6 +156,29 @@ public:
                          std::string_view metric, std::optional<time_ms> at,
                          time_ms width, time_ms cluster_clock, time_ms now,
                          time_ms& resolved_at) const;
+
+  /// The windows of `range` can't change any more: what seals them is
+  /// committed.
+  bool sealed(const seal_range& range) const;
+
+  /// Windows over all entities, and what of the readings they hold.
+  const rollup_table& rollups() const {
+    return rollups_;
+  }
+
+  const rollup_counts& rollup_ledger() const {
+    return rollup_ledger_;
+  }
+
+  /// Version of the last plan in the log, committed or not.
+  uint64_t tail_plan() const {
+    return tail_plan_;
+  }
+
+  /// Greatest time of a reading when the present plan entered the log.
+  time_ms plan_greatest() const {
+    return plan_greatest_;
+  }
 
   uint32_t id() const {
     return id_;
@@ -188,6 +252,14 @@ public:
   shard_meta checkpoint_meta() const;
 
 private:
+  /// What the log says of sealing.
+  struct seal_state {
+    time_ms sealed_through = before_time;
+    time_ms released_through = before_time;
+    /// The last window that was sealed alone.
+    seal_range alone;
+  };
+
   struct pending {
     std::shared_ptr<const log_entry> entry;
     std::unique_ptr<decoded_block> block;
@@ -200,7 +272,10 @@ private:
                block_verdict verdict = {});
   void apply(const log_entry& entry, const decoded_block* block,
              const block_verdict& verdict);
-  void apply_settings(const shard_settings& x);
+  void apply_rollups(const decoded_block& block, const block_verdict& verdict);
+  void apply_seal(const log_entry& entry);
+  void reset_tail();
+  void enter_tail(const log_entry& entry, const block_verdict& verdict);
   std::unique_ptr<decoded_block> spare_block();
 
   uint32_t id_;
@@ -211,6 +286,8 @@ private:
   shard_clock tail_clock_;
   producer_table tail_producers_;
   shard_settings tail_settings_;
+  uint64_t tail_plan_ = 0;
+  seal_state tail_seals_;
   std::deque<pending> pending_;
   bool leading_ = false;
   uint64_t lead_index_ = 0;
@@ -222,6 +299,12 @@ private:
   shard_settings settings_;
   sliding_table table_;
   verdict_counts ledger_;
+  rollup_table rollups_;
+  rollup_counts rollup_ledger_;
+  seal_state seals_;
+  /// Greatest time of a reading that could enter a window.
+  time_ms greatest_ = before_time;
+  time_ms plan_greatest_ = before_time;
   bool has_data_ = false;
 
   // What the next checkpoint, or the present recovery, begins at.
@@ -235,6 +318,8 @@ private:
   } from_;
 
   std::vector<std::unique_ptr<decoded_block>> spare_;
+  /// Of the block at hand: kept for its memory only.
+  std::vector<uint32_t> rollup_skip_;
 };
 
 } // namespace weir

@@ -32,7 +32,7 @@ size_t sliding_table::apply(const reading_batch& batch,
   for (auto name : batch.metrics)
     metric_ids_.push_back(names_.acquire(name));
   auto context = applying{batch, index, floor_at(clock_), limit_floor()};
-  auto refused = size_t{0};
+  refused_.clear();
   auto next_skip = skip.begin();
   auto n = batch.readings.size();
   for (auto first = size_t{0}; first < n; first += readings_together) {
@@ -42,14 +42,14 @@ size_t sliding_table::apply(const reading_batch& batch,
       if (next_skip != skip.end() && *next_skip == i)
         ++next_skip;
       else if (!apply_one(context, batch.readings[i]))
-        ++refused;
+        refused_.push_back(static_cast<uint32_t>(i));
     }
   }
   for (auto id : metric_ids_)
     names_.release(id);
   metric_ids_.clear();
   found_.clear();
-  return refused;
+  return refused_.size();
 }
 
 /// Finds the places of the batch's entities, as far as they have one. Misses of

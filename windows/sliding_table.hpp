@@ -103,6 +103,11 @@ public:
   size_t apply(const reading_batch& batch, const std::vector<uint32_t>& skip,
                uint64_t index);
 
+  /// Indexes of the readings that the last `apply` refused, ascending.
+  const std::vector<uint32_t>& refused() const {
+    return refused_;
+  }
+
   /// Any arguments are safe.
   /// @param hash the entity's hash, as in the batch that brought it.
   /// @param now_clock used instead of `clock()` when it is later.
@@ -276,6 +281,7 @@ private:
   // Of the batch at hand: kept for their memory only.
   std::vector<uint32_t> found_;
   std::vector<uint32_t> metric_ids_;
+  std::vector<uint32_t> refused_;
 };
 
 } // namespace weir

@@ -1,0 +1,68 @@
+#include "cluster/watermark.hpp"
+
+#include <algorithm>
+
+namespace weir {
+
+void watermark_keeper::open(producer_id producer, time_ms now) {
+  // One that takes over begins anew: it may send what its predecessor did.
+  auto x = session{};
+  x.heard = now;
+  sessions_[producer] = x;
+  record_.live = true;
+}
+
+void watermark_keeper::report(producer_id producer, const session_times& x,
+                              time_ms now) {
+  auto& to = sessions_[producer];
+  record_.live = true;
+  to.heard = now;
+  to.idle = x.idle;
+  to.ended = x.ended;
+  // What the shards refuse as being from the future is no progress.
+  if (x.greatest > now + future_limit_)
+    return;
+  to.greatest = std::max(to.greatest, x.greatest);
+  if (x.ended)
+    record_.flushed = std::max(record_.flushed, x.flush_to);
+}
+
+void watermark_keeper::raise(time_ms to, time_ms now) {
+  record_.watermark = std::max(record_.watermark, std::min(to, now));
+}
+
+void watermark_keeper::advance(time_ms now) {
+  // A coordinator that was stopped for a while has heard nobody meanwhile.
+  if (now - advanced_at_ > idle_after_ / 2)
+    settles_at_ = now + idle_after_;
+  advanced_at_ = now;
+  if (now < settles_at_)
+    return;
+  // Ended and idle sessions count once more, with what they have reached, and
+  // hold nobody from then on.
+  for (auto first : {true, false}) {
+    auto least = std::optional<time_ms>{};
+    for (auto i = sessions_.begin(); i != sessions_.end();) {
+      auto& x = i->second;
+      if (x.ended ? !first : now - x.heard >= idle_after_) {
+        i = sessions_.erase(i);
+        continue;
+      }
+      if (first || !x.idle)
+        least = std::min(least.value_or(x.greatest), x.greatest);
+      ++i;
+    }
+    raise(least.value_or(record_.flushed), now);
+  }
+  record_.live = !sessions_.empty();
+}
+
+std::optional<watermark_keeper::holder> watermark_keeper::held_by() const {
+  auto res = std::optional<holder>{};
+  for (auto& [id, x] : sessions_)
+    if (!x.idle && !x.ended && (!res || x.greatest < res->greatest))
+      res = holder{id, x.greatest};
+  return res;
+}
+
+} // namespace weir
