@@ -60,6 +60,12 @@ struct report_session {
   uint64_t malformed = 0;
   uint64_t duplicate = 0;
   bool ended = false;
+  /// Greatest event time of the records up to `prefix`; -1: none.
+  time_ms greatest = -1;
+  /// The input pauses; nothing is under way.
+  bool idle = false;
+  /// With `ended`: windows need not wait for more.
+  bool flush = false;
 };
 
 /// Shards and coordinator forget random producers after a while; named ones

@@ -37,7 +37,15 @@ using coordinator_actor = door_actor::extend<
   caf::replies_to<get_status>::with<cluster_status>,
   // Settings: read and change.
   caf::replies_to<get_settings>::with<settings_text>,
-  caf::replies_to<change_settings>::with<settings_text>>;
+  caf::replies_to<change_settings>::with<settings_text>,
+  // Windows over all entities: change them, list them, ask for totals, wait
+  // for further ones.
+  caf::replies_to<change_windows>::with<windows_changed>,
+  caf::replies_to<get_windows>::with<window_list>,
+  caf::replies_to<window_query>::with<window_answers>,
+  caf::replies_to<follow_windows>::with<window_answers>,
+  // Totals over shards of a node.
+  caf::reacts_to<sealed_partials>>;
 
 /// The same, as its own process sees it.
 using local_coordinator_actor = coordinator_actor::extend<
@@ -56,7 +64,12 @@ using node_actor = door_actor::extend<
   caf::replies_to<average_batch>::with<average_answers>,
   // From the coordinator.
   caf::reacts_to<assign_shards>, caf::reacts_to<release_shard>,
-  caf::reacts_to<settings_text>, caf::reacts_to<heartbeat_ack>,
+  caf::reacts_to<settings_text>, caf::reacts_to<plan_text>,
+  caf::reacts_to<heartbeat_ack>,
+  // Seals windows; answered by sealed_partials, or not at all.
+  caf::reacts_to<seal_windows>,
+  // What there is of windows that are not final.
+  caf::replies_to<get_partials>::with<held_partials>,
   caf::replies_to<get_heartbeat>::with<heartbeat>>;
 
 /// The same, as its own process sees it.
@@ -65,6 +78,8 @@ using local_node_actor = node_actor::extend<
   caf::reacts_to<listening>,
   // From a shard: how it is, and that its checkpoint is done.
   caf::reacts_to<shard_report>, caf::reacts_to<shard_checkpointed>,
+  // From a shard: its part of sealed windows.
+  caf::reacts_to<shard_sealed>,
   // From itself, later.
   caf::reacts_to<timer>>;
 
@@ -80,6 +95,10 @@ using shard_actor = caf::typed_actor<
   caf::reacts_to<shard_tick>,
   // The same report, at once.
   caf::replies_to<report_shard>::with<shard_report>,
+  // Seals windows, then sends the node a shard_sealed.
+  caf::reacts_to<seal_shard>,
+  // What it holds of windows that are not final.
+  caf::replies_to<get_partials>::with<shard_windows>,
   // Lets go if it holds nothing: true, and it is gone.
   caf::replies_to<release_shard>::with<bool>,
   // Writes a checkpoint.

@@ -2,6 +2,7 @@
 
 #include "cluster/outbox.hpp"
 #include "cluster/shard.hpp"
+#include "messages/window_wire.hpp"
 #include "messages/wire.hpp"
 #include "windows/failure.hpp"
 
@@ -141,18 +142,51 @@ struct shard_checkpointed {
   uint64_t upto = 0;
 };
 
+/// What a shard's log must hold before it takes anything.
+struct shard_rules {
+  std::shared_ptr<const shard_settings> settings;
+  std::shared_ptr<const window_plan> plan;
+  /// Windows that end by then are sealed.
+  time_ms sealed_through = before_time;
+};
+
 /// To a shard: lead this epoch.
 struct lead_shard {
   uint64_t epoch = 0;
+  shard_rules rules;
 };
 
 /// To a shard: the cluster's clock and settings. Answered by a shard_report, so
 /// that a busy shard gets one at a time.
 struct shard_tick {
   time_ms cluster_clock = -1;
+  /// Windows that end by then may be forgotten.
+  time_ms final_through = before_time;
   std::shared_ptr<const shard_settings> settings;
+  std::shared_ptr<const window_plan> plan;
   /// The cluster's window, ms.
   time_ms window = 0;
+};
+
+/// To a shard: seal windows, then send the node a shard_sealed.
+struct seal_shard {
+  seal_range range;
+  /// Comes first, if the shard doesn't have it yet.
+  std::shared_ptr<const window_plan> plan;
+};
+
+/// From a shard: what it has in windows that never change again.
+struct shard_sealed {
+  uint32_t shard = 0;
+  seal_range range;
+  /// Beyond, nothing is included.
+  time_ms upto = 0;
+  std::shared_ptr<const std::vector<window_partial>> windows;
+};
+
+/// From a shard: what it holds in windows that are not final.
+struct shard_windows {
+  std::vector<window_partial> windows;
 };
 
 /// To a shard: how are you?

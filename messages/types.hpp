@@ -1,6 +1,7 @@
 #pragma once
 
 #include "messages/local.hpp"
+#include "messages/window_wire.hpp"
 #include "messages/wire.hpp"
 
 #include <caf/actor_system_config.hpp>
@@ -38,6 +39,18 @@ CAF_ADD_TYPE_ID(weir_wire, (weir::get_status))
 CAF_ADD_TYPE_ID(weir_wire, (weir::cluster_status))
 CAF_ADD_TYPE_ID(weir_wire, (weir::get_settings))
 CAF_ADD_TYPE_ID(weir_wire, (weir::change_settings))
+CAF_ADD_TYPE_ID(weir_wire, (weir::plan_text))
+CAF_ADD_TYPE_ID(weir_wire, (weir::seal_windows))
+CAF_ADD_TYPE_ID(weir_wire, (weir::sealed_partials))
+CAF_ADD_TYPE_ID(weir_wire, (weir::get_partials))
+CAF_ADD_TYPE_ID(weir_wire, (weir::held_partials))
+CAF_ADD_TYPE_ID(weir_wire, (weir::change_windows))
+CAF_ADD_TYPE_ID(weir_wire, (weir::windows_changed))
+CAF_ADD_TYPE_ID(weir_wire, (weir::window_query))
+CAF_ADD_TYPE_ID(weir_wire, (weir::follow_windows))
+CAF_ADD_TYPE_ID(weir_wire, (weir::window_answers))
+CAF_ADD_TYPE_ID(weir_wire, (weir::get_windows))
+CAF_ADD_TYPE_ID(weir_wire, (weir::window_list))
 
 CAF_END_TYPE_ID_BLOCK(weir_wire)
 
@@ -72,6 +85,9 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::dial)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::dialed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::outgoing_parcel)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::ask_averages)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::seal_shard)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::shard_sealed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(weir::shard_windows)
 
 namespace weir {
 

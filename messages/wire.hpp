@@ -5,6 +5,7 @@
 #include "cluster/verdict.hpp"
 #include "windows/failure.hpp"
 #include "windows/reading.hpp"
+#include "windows/rollup_table.hpp"
 
 #include <caf/meta/type_name.hpp>
 
@@ -24,7 +25,7 @@
 namespace weir {
 
 /// Processes with different versions refuse each other by name.
-constexpr const char* wire_version = "weir/1";
+constexpr const char* wire_version = "weir/2";
 
 // -- doors
 
@@ -96,9 +97,19 @@ struct shard_assignment {
   uint64_t epoch = 0;
 };
 
+/// Which windows over all entities there are: window_plan::encode().
+struct plan_text {
+  uint64_t version = 0;
+  std::string bytes;
+};
+
 /// Shards that the node is primary of from now on. Repeats are harmless.
 struct assign_shards {
   std::vector<shard_assignment> shards;
+  /// What their logs must hold before they take anything.
+  plan_text plan;
+  /// Windows that end by then are sealed; the least int64: none.
+  time_ms sealed_through = 0;
 };
 
 /// Asks the primary to let go of a shard that holds nothing.
@@ -138,6 +149,11 @@ struct shard_report {
   uint64_t entities = 0;
   uint64_t window_bytes = 0;
   verdict_counts ledger;
+  /// Of the plan in its log, and the greatest time of a reading before that;
+  /// the least int64: none.
+  uint64_t plan_version = 0;
+  time_ms plan_greatest = 0;
+  rollup_counts rollup;
 };
 
 struct heartbeat {
@@ -150,6 +166,8 @@ struct heartbeat {
   uint64_t pending_bytes = 0;
   /// Settings version that all shards follow.
   uint64_t settings_version = 0;
+  /// Plan that it knows of.
+  uint64_t plan_version = 0;
   /// What is wrong with the node as a whole, such as a full disk.
   std::string trouble;
 };
@@ -162,6 +180,8 @@ struct get_heartbeat {
 struct heartbeat_ack {
   /// -1 before the first reading.
   time_ms cluster_clock = -1;
+  /// The results of windows that end by then are stored; the least int64: none.
+  time_ms final_through = 0;
 };
 
 // -- producers
@@ -376,6 +396,9 @@ struct cluster_status {
   ledger_counts ledger;
   std::vector<producer_status> producers;
   double rate = 0;
+  /// -1 before the first report of a producer.
+  time_ms watermark = -1;
+  rollup_counts rollup;
 };
 
 struct get_settings {
@@ -428,6 +451,8 @@ typename Inspector::result_type inspect(Inspector& f, as_bits& x) {
 
 WEIR_INSPECT(producer_id, x.high, x.low)
 WEIR_INSPECT(verdict_counts, x.accepted, x.late, x.future, x.refused)
+WEIR_INSPECT(rollup_counts, x.in, x.late, x.outside, x.refused)
+WEIR_INSPECT(plan_text, x.version, x.bytes)
 WEIR_INSPECT(hello, x.wire, x.cluster, x.role, x.name)
 WEIR_INSPECT(welcome, x.wire, x.cluster, x.role, x.name)
 WEIR_INSPECT(address, x.host, x.port)
@@ -437,20 +462,23 @@ WEIR_INSPECT(join_node, x.node, x.disk, x.incarnation, x.name, x.listens,
              x.held)
 WEIR_INSPECT(joined, x.cluster, x.name, x.settings)
 WEIR_INSPECT(shard_assignment, x.shard, x.epoch)
-WEIR_INSPECT(assign_shards, x.shards)
+WEIR_INSPECT(assign_shards, x.shards, x.plan, x.sealed_through)
 WEIR_INSPECT(release_shard, x.shard, x.epoch)
 WEIR_INSPECT(shard_released, x.node, x.shard, x.epoch, x.released)
 WEIR_INSPECT(shard_report, x.shard, x.epoch, x.state, x.text, x.index, x.chain,
-             x.empty, x.clock, x.entities, x.window_bytes, x.ledger)
+             x.empty, x.clock, x.entities, x.window_bytes, x.ledger,
+             x.plan_version, x.plan_greatest, x.rollup)
 WEIR_INSPECT(heartbeat, x.node, x.incarnation, x.shards, x.memory_bytes,
-             x.journal_bytes, x.pending_bytes, x.settings_version, x.trouble)
+             x.journal_bytes, x.pending_bytes, x.settings_version,
+             x.plan_version, x.trouble)
 WEIR_INSPECT_EMPTY(get_heartbeat)
-WEIR_INSPECT(heartbeat_ack, x.cluster_clock)
+WEIR_INSPECT(heartbeat_ack, x.cluster_clock, x.final_through)
 WEIR_INSPECT(open_producer, x.name, x.resume)
 WEIR_INSPECT(producer_opened, x.producer, x.session, x.base, x.prefix, x.digest,
              x.digest_at)
 WEIR_INSPECT(report_session, x.producer, x.session, x.base, x.prefix, x.digest,
-             x.digest_at, x.malformed, x.duplicate, x.ended)
+             x.digest_at, x.malformed, x.duplicate, x.ended, x.greatest, x.idle,
+             x.flush)
 WEIR_INSPECT(session_reported, x.session)
 WEIR_INSPECT(block_message, x.shard, x.epoch, x.attempt, x.bytes)
 WEIR_INSPECT(append_frame, x.blocks)
@@ -479,7 +507,8 @@ WEIR_INSPECT(ledger_counts, x.received, x.accepted, x.duplicate, x.late,
 WEIR_INSPECT(producer_status, x.producer, x.name, x.session, x.prefix, x.live,
              x.malformed, x.duplicate)
 WEIR_INSPECT(cluster_status, x.cluster, x.clock, x.settings, x.nodes, x.shards,
-             x.ledger, x.producers, as_bits{x.rate}.lvalue())
+             x.ledger, x.producers, as_bits{x.rate}.lvalue(), x.watermark,
+             x.rollup)
 WEIR_INSPECT_EMPTY(get_settings)
 WEIR_INSPECT(change_settings, x.values)
 
