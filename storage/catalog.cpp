@@ -15,7 +15,7 @@ namespace {
 /// "WeiC". Unsigned numbers of 64 bits are stored as the signed ones of the
 /// same bits; a producer is its high, then its low half, in hexadecimal. What
 /// is known of commits changes with heartbeats, hence has a table of its own.
-constexpr auto format = file_format{0x57656943, 1, R"(
+constexpr auto first_schema = R"(
 CREATE TABLE cluster (
   one INTEGER PRIMARY KEY CHECK (one = 1),
   id TEXT NOT NULL,
@@ -72,7 +72,34 @@ CREATE TABLE producer (
   updated INTEGER NOT NULL,
   crc INTEGER NOT NULL
 ) WITHOUT ROWID;
-)"};
+)";
+
+/// The windows over all entities. The number of the last result stands beside
+/// the record, so that it is not used again once that result is removed. Totals
+/// come last, with a checksum of their own, so that a row can be checked
+/// without them.
+constexpr auto second_schema = R"(
+CREATE TABLE rollup (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  record BLOB NOT NULL,
+  last_sequence INTEGER NOT NULL,
+  crc INTEGER NOT NULL
+);
+CREATE TABLE final_window (
+  sequence INTEGER PRIMARY KEY,
+  starts INTEGER NOT NULL,
+  ends INTEGER NOT NULL,
+  readings INTEGER NOT NULL,
+  totals_crc INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  totals BLOB NOT NULL
+);
+CREATE UNIQUE INDEX final_window_by_end ON final_window (ends, starts);
+)";
+
+constexpr const char* upgrades[] = {second_schema};
+
+constexpr auto format = file_format{0x57656943, 2, first_schema, upgrades};
 
 } // namespace
 
@@ -81,7 +108,10 @@ result<catalog> catalog::open(const std::string& path) {
   if (!db)
     return tl::unexpected(std::move(db.error()));
   auto self = catalog{std::move(*db)};
-  if (auto done = self.prepare(); !done)
+  auto done = self.prepare().and_then([&] {
+    return self.prepare_rollup();
+  });
+  if (!done)
     return tl::unexpected(std::move(done.error()));
   return self;
 }

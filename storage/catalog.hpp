@@ -6,6 +6,7 @@
 #include "storage/sqlite.hpp"
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -70,7 +71,24 @@ struct known_commit {
   }
 };
 
-/// Everything, as loaded at a start.
+/// The totals of one window over all entities, which never change.
+struct final_row {
+  /// 1, 2, ... in the order of becoming final; some may be missing.
+  uint64_t sequence = 0;
+  /// [start, end)
+  time_ms start = 0;
+  time_ms end = 0;
+  uint64_t readings = 0;
+  /// Opaque here; see windows/rollup_table.hpp.
+  std::string totals;
+
+  friend bool operator==(const final_row& x, const final_row& y) {
+    return x.sequence == y.sequence && x.start == y.start && x.end == y.end
+           && x.readings == y.readings && x.totals == y.totals;
+  }
+};
+
+/// Everything but the windows, as loaded at a start.
 struct catalog_contents {
   std::optional<cluster_record> cluster;
   /// By version.
@@ -117,6 +135,35 @@ public:
   result<void> put_producers(const std::vector<producer_record>& xs,
                              const std::vector<producer_id>& removed = {});
 
+  /// What `put_rollup` wrote last; nothing before the first.
+  result<std::optional<std::string>> get_rollup();
+
+  /// Replaces the record, and adds results, which are numbered here: their
+  /// `sequence` is ignored. Where a window has a result already, that stays.
+  result<void> put_rollup(const std::string& record,
+                          const std::vector<final_row>& finals);
+
+  /// Results of windows that end after `from` and begin before `to`, in the
+  /// order of time: at most `limit`, and no more than `bytes_max` of totals,
+  /// but at least one, if there is any.
+  /// @pre No two of the windows overlap, and `limit > 0`.
+  result<std::vector<final_row>> finals(time_ms from, time_ms to, size_t limit,
+                                        size_t bytes_max);
+
+  /// Likewise, results with a greater number, in the order of numbers.
+  result<std::vector<final_row>> finals_after(uint64_t sequence, size_t limit,
+                                              size_t bytes_max);
+
+  /// Those of the windows that end last, the latest first, without totals.
+  result<std::vector<final_row>> last_finals(size_t limit);
+
+  /// Removes results of windows that ended before `ended_before`, and all but
+  /// the latest `keep`, the earliest first, at most `delete_max` in a call:
+  /// one takes as long as a commit. Numbers are never used again.
+  /// @returns how many were removed; `delete_max`: perhaps there are more
+  result<size_t> expire_finals(time_ms ended_before, uint64_t keep,
+                               size_t delete_max);
+
   result<std::optional<shard_config>> get(uint32_t shard) override;
 
   result<std::vector<shard_config>> get_all() override;
@@ -133,7 +180,16 @@ private:
     // nop
   }
 
+  struct rollup_row {
+    std::string record;
+    uint64_t last_sequence = 0;
+  };
+
   result<void> prepare();
+  result<void> prepare_rollup();
+  result<std::optional<rollup_row>> load_rollup();
+  result<bool> has_final(const final_row& x);
+  result<uint64_t> count_finals();
   result<void> load_cluster(catalog_contents& out);
   result<void> load_settings(catalog_contents& out);
   result<void> load_nodes(catalog_contents& out);
@@ -157,6 +213,18 @@ private:
   statement get_shard_;
   statement get_shards_;
   statement put_shard_;
+  statement put_rollup_;
+  statement get_rollup_;
+  statement put_final_;
+  statement has_final_;
+  statement get_finals_;
+  statement get_finals_after_;
+  statement get_last_finals_;
+  statement get_first_finals_;
+  statement count_finals_;
+  statement remove_final_;
+  /// Of the rows in `final_window`, once it was asked for.
+  std::optional<uint64_t> finals_count_;
 };
 
 } // namespace weir

@@ -10,15 +10,6 @@ using namespace catalog_rows;
 
 namespace {
 
-tl::unexpected<failure> damaged(const std::string& path, std::string_view what,
-                                std::string_view key) {
-  return fail(ec::damaged,
-              fmt::format("{}: {} {}: its row is not what was written (its "
-                          "checksum differs); rebuild the coordinator's file "
-                          "from the nodes",
-                          path, what, key));
-}
-
 /// The inverse of `key_of`; garbage yields an id that no checksum fits.
 producer_id producer_of(const std::string& key) {
   auto half = [&](size_t at) {

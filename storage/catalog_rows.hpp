@@ -34,6 +34,16 @@ inline std::string encode(const std::vector<node_disk>& xs) {
   return res;
 }
 
+inline tl::unexpected<failure> damaged(const std::string& path,
+                                       std::string_view what,
+                                       std::string_view key) {
+  return fail(ec::damaged,
+              fmt::format("{}: {} {}: its row is not what was written (its "
+                          "checksum differs); restore the data directory from "
+                          "a copy",
+                          path, what, key));
+}
+
 inline uint64_t crc_of(const cluster_record& x) {
   return row_crc(x.id, x.created, x.format);
 }
@@ -56,6 +66,11 @@ inline uint64_t crc_of(const producer_record& x) {
 inline uint64_t crc_of(const shard_config& x) {
   return row_crc(x.shard, x.epoch, x.primary, encode(x.members),
                  encode(x.eligible), x.min_copies);
+}
+
+/// Of all columns but the totals, which have `totals_crc`.
+inline uint64_t crc_of(const final_row& x, uint64_t totals_crc) {
+  return row_crc(x.sequence, x.start, x.end, x.readings, totals_crc);
 }
 
 } // namespace weir::catalog_rows

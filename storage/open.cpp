@@ -51,7 +51,7 @@ tl::unexpected<failure> unlike(const std::string& path, std::string_view how,
 
 result<void> check_version(const file_format& format, const std::string& path,
                            uint32_t version) {
-  if (version == format.version)
+  if (version >= 1 && version <= format.version)
     return {};
   return fail(ec::version_mismatch,
               fmt::format("{} has schema {}; this weir writes {}: {} ({})",
@@ -119,18 +119,25 @@ result<std::shared_ptr<detail::database>> open_database(const std::string& path,
   return res;
 }
 
+/// The SQL that makes this program's version of version `from`.
+std::string upgrade_sql(const file_format& format, uint32_t from) {
+  auto res = std::string{};
+  for (auto version = from; version < format.version; ++version)
+    res += format.upgrades[version - 1];
+  return res + fmt::format("PRAGMA user_version={};", format.version);
+}
+
 result<void> fill_file(const file_format& format, const std::string& path) {
   auto db = open_database(path, SQLITE_OPEN_CREATE);
   if (!db)
     return tl::unexpected(std::move(db.error()));
   auto sql = fmt::format("PRAGMA page_size={};"
                          "PRAGMA journal_mode=OFF;"
-                         "BEGIN;{}"
+                         "BEGIN;{}{}"
                          "PRAGMA application_id={};"
-                         "PRAGMA user_version={};"
                          "COMMIT;",
-                         page_bytes, format.schema, format.application_id,
-                         format.version);
+                         page_bytes, format.schema, upgrade_sql(format, 1),
+                         format.application_id);
   return (*db)->execute(sql.c_str(), "create", true);
 }
 
@@ -190,7 +197,17 @@ result<void> connection::configure(const file_format& format, sync_mode sync) {
   if (auto done = checkpoint(); !done && done.error().code != ec::disk_full)
     return done;
   sqlite3_wal_hook(db_->db, count_frames, db_.get());
+  if (auto done = upgrade(format, static_cast<uint32_t>(*version)); !done)
+    return done;
   return set_sync(sync);
+}
+
+result<void> connection::upgrade(const file_format& format, uint32_t from) {
+  if (from == format.version)
+    return {};
+  return transact([&] {
+    return db_->execute(upgrade_sql(format, from).c_str(), "upgrade", true);
+  });
 }
 
 result<void> connection::set_sync(sync_mode sync) {

@@ -26,10 +26,14 @@ constexpr int wal_frames_max = 1000;
 struct file_format {
   /// Four letters in the file's header.
   uint32_t application_id = 0;
-  /// What this program writes. A file of a later version is refused.
+  /// What this program writes. A file of a later version is refused, one of an
+  /// earlier version is upgraded when it is opened.
   uint32_t version = 0;
-  /// Creates all tables.
+  /// Creates all tables of version 1.
   const char* schema = nullptr;
+  /// SQL of which the first makes version 2 of version 1, and so on: one less
+  /// than `version`. New files run all of it, hence are like upgraded ones.
+  const char* const* upgrades = nullptr;
 };
 
 /// PRAGMA synchronous: `full` survives a power cut with every commit, `normal`
@@ -156,7 +160,8 @@ public:
   /// Opens or creates `path`. A new file appears whole, under its name, or not
   /// at all. What a WAL holds is copied into the file first, so that it is on
   /// the disk even if an earlier process failed to sync it; where the disk is
-  /// too full for that, everything can be read, but writing waits for room.
+  /// too full for that, everything can be read, but writing waits for room. A
+  /// file of an earlier version becomes one of this version, or stays as it is.
   ///
   /// Errors: `damaged` if the file is another's, empty, cut, or only its WAL is
   /// left, and then it is not touched; `version_mismatch` if it is of a later
@@ -229,6 +234,7 @@ private:
   connection(std::shared_ptr<detail::database> db, bool created);
 
   result<void> configure(const file_format& format, sync_mode sync);
+  result<void> upgrade(const file_format& format, uint32_t from);
 
   std::shared_ptr<detail::database> db_;
   bool created_ = false;

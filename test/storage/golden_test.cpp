@@ -2,7 +2,7 @@
 #include "storage/state_store.hpp"
 #include "test/storage/support.hpp"
 
-// The files of schema 1, as SQL. What a released weir wrote, every later one
+// The files of each schema, as SQL. What a released weir wrote, every later one
 // reads: when a dump changes, the schema's version goes up and a migration
 // comes with it, and the text here stays.
 
@@ -69,7 +69,7 @@ INSERT INTO chunk VALUES (3, 7, -1, X'64656C7461', -4927742849608275685);
 INSERT INTO checkpoint VALUES (7, 6, 9, 2, -1, X'6D6574612032', 16, 5, 3, 3, 5236790409047892529, -3599318700570674040);
 )";
 
-constexpr auto catalog_sql = R"(
+constexpr auto catalog_1_sql = R"(
 PRAGMA page_size = '4096';
 PRAGMA encoding = 'UTF-8';
 PRAGMA application_id = '1466263875';
@@ -137,6 +137,94 @@ INSERT INTO node VALUES ('n1', 'd1', 'one', 'h:1', 2, 1700000000000, 3, 78301572
 INSERT INTO shard VALUES (3, 5, 'n1', X'026E3102643102026E32026432AC02', X'026E33026433', 2, 1590651261720647042);
 INSERT INTO known_commit VALUES (3, 5, 77, -1, 3852941063386529829);
 INSERT INTO producer VALUES ('0000000000000001ffffffffffffffff', 'river''s gauge', 2, 3, 4, 5, 6, 9, 7, 8, 10, 1, 11, 5698466321514892358);
+)";
+
+constexpr auto catalog_2_sql = R"(
+PRAGMA page_size = '4096';
+PRAGMA encoding = 'UTF-8';
+PRAGMA application_id = '1466263875';
+PRAGMA user_version = '2';
+CREATE TABLE cluster (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  id TEXT NOT NULL,
+  created INTEGER NOT NULL,
+  format INTEGER NOT NULL,
+  crc INTEGER NOT NULL
+);
+CREATE TABLE setting (
+  version INTEGER NOT NULL,
+  name TEXT NOT NULL,
+  value TEXT NOT NULL,
+  crc INTEGER NOT NULL,
+  PRIMARY KEY (version, name)
+) WITHOUT ROWID;
+CREATE TABLE node (
+  id TEXT NOT NULL PRIMARY KEY,
+  disk TEXT NOT NULL,
+  name TEXT NOT NULL,
+  address TEXT NOT NULL,
+  incarnation INTEGER NOT NULL,
+  last_seen INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  crc INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE shard (
+  shard INTEGER PRIMARY KEY,
+  epoch INTEGER NOT NULL,
+  primary_node TEXT NOT NULL,
+  members BLOB NOT NULL,
+  eligible BLOB NOT NULL,
+  min_copies INTEGER NOT NULL,
+  crc INTEGER NOT NULL
+);
+CREATE TABLE known_commit (
+  shard INTEGER PRIMARY KEY,
+  epoch INTEGER NOT NULL,
+  idx INTEGER NOT NULL,
+  chain INTEGER NOT NULL,
+  crc INTEGER NOT NULL
+);
+CREATE TABLE producer (
+  id TEXT NOT NULL PRIMARY KEY,
+  name TEXT NOT NULL,
+  session INTEGER NOT NULL,
+  base INTEGER NOT NULL,
+  prefix INTEGER NOT NULL,
+  digest INTEGER NOT NULL,
+  digest_at INTEGER NOT NULL,
+  earlier_malformed INTEGER NOT NULL,
+  malformed INTEGER NOT NULL,
+  duplicate INTEGER NOT NULL,
+  earlier_duplicate INTEGER NOT NULL,
+  ended INTEGER NOT NULL,
+  updated INTEGER NOT NULL,
+  crc INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE rollup (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  record BLOB NOT NULL,
+  last_sequence INTEGER NOT NULL,
+  crc INTEGER NOT NULL
+);
+CREATE TABLE final_window (
+  sequence INTEGER PRIMARY KEY,
+  starts INTEGER NOT NULL,
+  ends INTEGER NOT NULL,
+  readings INTEGER NOT NULL,
+  totals_crc INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  totals BLOB NOT NULL
+);
+CREATE UNIQUE INDEX final_window_by_end ON final_window (ends, starts);
+INSERT INTO cluster VALUES (1, 'c1', 1600000000000, 1, 3547699202467534697);
+INSERT INTO setting VALUES (1, 'lateness', '5s', 5987948060966721923);
+INSERT INTO setting VALUES (1, 'window', '60s', 3390893424997981817);
+INSERT INTO node VALUES ('n1', 'd1', 'one', 'h:1', 2, 1700000000000, 3, 7830157209946800028);
+INSERT INTO shard VALUES (3, 5, 'n1', X'026E3102643102026E32026432AC02', X'026E33026433', 2, 1590651261720647042);
+INSERT INTO known_commit VALUES (3, 5, 77, -1, 3852941063386529829);
+INSERT INTO producer VALUES ('0000000000000001ffffffffffffffff', 'river''s gauge', 2, 3, 4, 5, 6, 9, 7, 8, 10, 1, 11, 5698466321514892358);
+INSERT INTO rollup VALUES (1, X'7265636F7264', 1, 3072125166231695276);
+INSERT INTO final_window VALUES (1, 1699999980000, 1700000040000, -1, -2179306128859412004, -3506231100607813772, X'746F74616C73');
 )";
 
 std::vector<std::string> column_of(sqlite3* db, const std::string& sql) {
@@ -241,6 +329,10 @@ node_record sample_node() {
   return {"n1", "d1", "one", "h:1", 2, 1'700'000'000'000, node_state::draining};
 }
 
+final_row sample_final() {
+  return {1, 1'699'999'980'000, 1'700'000'040'000, UINT64_MAX, "totals"};
+}
+
 void write_catalog(const std::string& path) {
   auto store = must(catalog::open(path));
   must(store.put_cluster({"c1", 1'600'000'000'000, 1}));
@@ -249,6 +341,18 @@ void write_catalog(const std::string& path) {
   CHECK(must(store.compare_and_set(3, 0, sample_config())));
   must(store.put_known({{3, 5, 77, UINT64_MAX}}));
   must(store.put_producers({sample_producer()}));
+  must(store.put_rollup("record", {sample_final()}));
+}
+
+/// What both schemas hold.
+void check_members(catalog& store) {
+  auto all = must(store.load());
+  CHECK(all.cluster == cluster_record{"c1", 1'600'000'000'000, 1});
+  CHECK(all.settings[1] == setting_map{{"lateness", "5s"}, {"window", "60s"}});
+  CHECK(all.nodes == std::vector<node_record>{sample_node()});
+  CHECK(all.shards == std::vector<shard_config>{sample_config()});
+  CHECK(all.known == std::vector<known_commit>{{3, 5, 77, UINT64_MAX}});
+  CHECK(all.producers == std::vector<producer_record>{sample_producer()});
 }
 
 } // namespace
@@ -287,20 +391,29 @@ TEST_SUITE("storage/golden") {
                                       "delta/18446744073709551615"});
   }
 
-  TEST_CASE("coordinator.db is what schema 1 says, in both directions") {
+  TEST_CASE("coordinator.db is what schema 2 says, in both directions") {
     auto dir = temporary_directory{};
     write_catalog(dir.file("coordinator.db"));
-    CHECK(dump(dir.file("coordinator.db")) == catalog_sql);
-    run_sql(dir.file("old.db"), catalog_sql);
+    CHECK(dump(dir.file("coordinator.db")) == catalog_2_sql);
+    run_sql(dir.file("old.db"), catalog_2_sql);
     auto store = must(catalog::open(dir.file("old.db")));
-    auto all = must(store.load());
-    CHECK(all.cluster == cluster_record{"c1", 1'600'000'000'000, 1});
-    CHECK(all.settings[1]
-          == setting_map{{"lateness", "5s"}, {"window", "60s"}});
-    CHECK(all.nodes == std::vector<node_record>{sample_node()});
-    CHECK(all.shards == std::vector<shard_config>{sample_config()});
-    CHECK(all.known == std::vector<known_commit>{{3, 5, 77, UINT64_MAX}});
-    CHECK(all.producers == std::vector<producer_record>{sample_producer()});
+    check_members(store);
+    CHECK(must(store.get_rollup()) == "record");
+    CHECK(must(store.finals_after(0, 9, 999))
+          == std::vector<final_row>{sample_final()});
+  }
+
+  TEST_CASE("coordinator.db of schema 1 becomes one of schema 2") {
+    auto dir = temporary_directory{};
+    auto path = dir.file("coordinator.db");
+    run_sql(path, catalog_1_sql);
+    {
+      auto store = must(catalog::open(path));
+      check_members(store);
+      CHECK(!must(store.get_rollup()));
+      must(store.put_rollup("record", {sample_final()}));
+    }
+    CHECK(dump(path) == catalog_2_sql);
   }
 
 } // TEST_SUITE

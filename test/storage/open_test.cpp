@@ -7,6 +7,30 @@ using namespace weir::test;
 
 namespace {
 
+constexpr const char* upgrades[]
+  = {"CREATE TABLE log (x);", "ALTER TABLE log ADD COLUMN y;"};
+constexpr const char* broken[] = {upgrades[0], "ALTER TABLE lob ADD COLUMN y;"};
+constexpr auto first_format = file_format{7, 1, "CREATE TABLE a (x);"};
+constexpr auto third_format
+  = file_format{7, 3, "CREATE TABLE a (x);", upgrades};
+constexpr auto broken_format = file_format{7, 3, "CREATE TABLE a (x);", broken};
+
+/// The version, and the SQL of all tables.
+std::string schema_of(const std::string& path) {
+  sqlite3* db = nullptr;
+  REQUIRE(sqlite3_open(path.c_str(), &db) == SQLITE_OK);
+  auto res = std::string{};
+  auto keep = [](void* out, int, char** values, char**) {
+    *static_cast<std::string*>(out) += values[0] + std::string{" "};
+    return 0;
+  };
+  for (auto sql :
+       {"PRAGMA user_version", "SELECT sql FROM sqlite_schema ORDER BY name"})
+    REQUIRE(sqlite3_exec(db, sql, keep, &res, nullptr) == SQLITE_OK);
+  sqlite3_close(db);
+  return res;
+}
+
 struct fixture {
   temporary_directory dir;
   std::string path = dir.file("journal.db");
@@ -60,6 +84,32 @@ TEST_SUITE("storage/open") {
     fill();
     run_sql(path, "PRAGMA user_version = 0");
     CHECK(refusal().code == ec::version_mismatch);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "an earlier schema is upgraded, with all that the "
+                             "file holds, once") {
+    { auto db = must(connection::open(first_format, path, sync_mode::full)); }
+    run_sql(path, "INSERT INTO a VALUES (7)");
+    for (auto i = 0; i < 2; ++i)
+      must(connection::open(third_format, path, sync_mode::full));
+    run_sql(path, "INSERT INTO log SELECT x, 1 FROM a WHERE x = 7");
+    auto fresh = dir.file("fresh.db");
+    must(connection::open(third_format, fresh, sync_mode::full));
+    CHECK(schema_of(path) == schema_of(fresh));
+    CHECK(contains(schema_of(path), "3 CREATE TABLE a (x)"));
+    CHECK(code_of(connection::open(first_format, path, sync_mode::full))
+          == ec::version_mismatch);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "an upgrade that fails on its way leaves the file "
+                             "as it was") {
+    must(connection::open(first_format, path, sync_mode::full));
+    auto before = schema_of(path);
+    auto opened = connection::open(broken_format, path, sync_mode::full);
+    CHECK(code_of(opened) == ec::damaged);
+    CHECK(contains(text_of(opened), "cannot upgrade"));
+    CHECK(schema_of(path) == before);
+    must(connection::open(first_format, path, sync_mode::full));
   }
 
   TEST_CASE_FIXTURE(fixture,
