@@ -144,6 +144,12 @@ inline std::string describe(const shard& x) {
   out.zigzag(x.table().clock());
   out.fixed(x.table().digest());
   x.producers().encode(out);
+  x.rollups().encode(out);
+  out.varint(x.rollup_ledger().in);
+  out.varint(x.rollup_ledger().late);
+  out.varint(x.rollup_ledger().outside);
+  out.varint(x.rollup_ledger().refused);
+  out.zigzag(x.plan_greatest());
   return res;
 }
 
