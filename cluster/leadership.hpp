@@ -5,9 +5,11 @@
 #include "cluster/shard_copy.hpp"
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace weir {
@@ -35,6 +37,9 @@ public:
 
   void pursue(const replica_goals& goals, int64_t now);
 
+  /// Another one leads. What is not committed stays in the log.
+  void end();
+
   /// The shard has made an entry: sends it on its way.
   void appended(const entry_ptr& entry, int64_t now);
 
@@ -48,6 +53,7 @@ public:
 
   // -- from the own disk
 
+  /// Something more has reached it.
   void stored(int64_t now);
 
   /// Nothing reaches the disk any more, or has not for long: another member
@@ -98,7 +104,8 @@ private:
 
   // Checkpoints: leadership_copy.cpp.
   void begin_copy(peer& to, int64_t now);
-  void pump_copy(peer& to, int64_t now);
+  void send_begin(peer& to, int64_t now);
+  void pump_copy(peer& to);
   void resend_copy(peer& to, int64_t now);
   void end_copy(peer& to);
 

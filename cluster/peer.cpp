@@ -15,8 +15,9 @@ peer::peer(member x, bool is_learner, const log_position& at, int64_t now)
   // nop
 }
 
-void peer::begin_epoch() {
+void peer::begin_epoch(int64_t now) {
   held = {};
+  progress_at = now;
 }
 
 void peer::rewind(const log_position& x) {

@@ -29,7 +29,7 @@ public:
   peer(member who, bool is_learner, const log_position& at, int64_t now);
 
   /// A new epoch: what it holds has to be shown anew.
-  void begin_epoch();
+  void begin_epoch(int64_t now);
 
   /// It was found to agree with our log up to `x`: sending goes on from there.
   void rewind(const log_position& x);

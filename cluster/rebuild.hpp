@@ -26,6 +26,10 @@ public:
     return begin_.from;
   }
 
+  uint64_t transfer() const {
+    return begin_.transfer;
+  }
+
   uint64_t local() const {
     return local_;
   }

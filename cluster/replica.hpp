@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace weir {
 
@@ -58,6 +59,9 @@ public:
   /// @param shards number of shards of the cluster
   replica(member self, uint32_t shard, uint32_t shards,
           replica_options options = {});
+
+  replica(const replica&) = delete;
+  replica& operator=(const replica&) = delete;
 
   // -- recovery: record; meta and chunks, if there is a checkpoint; every entry
   // after `replay_start`, in order; `recovered`
@@ -196,30 +200,34 @@ public:
   }
 
 private:
-  bool accepts(const member& from, uint64_t epoch, int64_t now);
-  void receive(const replicate& x);
-  void receive(const replicated& x);
-  void receive(const log_claim& x);
-  void receive(const not_followed& x);
-  void receive(const copy_begin& x);
-  void receive(const copy_chunk& x);
-  void receive(const copy_taken& x);
-
-  void follow(const replicate& x);
-  void follow_beside(const replicate& x);
-  void acknowledge(bool again);
-  void claim(const shard_copy& x);
-  void install_if_complete();
+  // Whatever role it has: replica.cpp.
   void promise(uint64_t epoch);
+  void write_record();
   void take_config(const shard_config& x);
   void take_up_role();
   void step_down();
-  void after_change();
+  bool may_lead() const;
+  void renew();
   void answer_fence();
-  offer enter(offer x);
-  offer refusal() const;
   void retry_from_disk();
+  offer enter(offer x);
+  void acknowledge(producer_id producer);
+  failure refusal() const;
   replica_context context();
+
+  // As a backup or a learner: replica_follow.cpp.
+  void receive(const replicate& x);
+  void receive(const copy_begin& x);
+  void receive(const copy_chunk& x);
+  bool accepts(const member& from, uint64_t epoch);
+  void follow(const replicate& x);
+  void follow_beside(const replicate& x);
+  void apply_committed();
+  void acknowledge(bool again);
+  void claim(const shard_copy& x);
+  void take_chunks();
+  void install_if_complete();
+  void abandon_rebuild();
 
   member self_;
   uint32_t shard_;
@@ -229,26 +237,32 @@ private:
   replica_record record_;
   /// The greatest promise that is on the disk.
   uint64_t promised_on_disk_ = 0;
+  /// The coordinator waits for a report under this promise; 0: it doesn't.
+  uint64_t fenced_ = 0;
   effects effects_;
   int64_t now_ = 0;
   failure failed_;
+  /// Why nothing reaches the disk at present, since when, and when it was last
+  /// tried again.
+  failure blocked_;
+  int64_t blocked_since_ = 0;
+  int64_t retried_at_ = 0;
 
   std::optional<leadership> leadership_;
-  /// Why nothing reaches the disk at present, and when to try again.
-  failure blocked_;
-  int64_t retry_at_ = 0;
-  /// The primary asked for a fresh report under this promise.
-  uint64_t fenced_ = 0;
+  int64_t renewed_at_ = 0;
 
-  // What follows another one's log.
+  /// The primary that is, or was, followed, and when it was last heard of.
   member leader_;
   int64_t heard_ = 0;
-  /// The last epoch in which a primary has been followed, and how far this log
-  /// is known to be its log; nothing before the first match.
+  /// The last epoch in which one has been followed, and how far this log is
+  /// known to be that one's; nothing before they were found to agree.
   uint64_t followed_epoch_ = 0;
   std::optional<uint64_t> matched_;
+  /// What is committed as far as known, and in this log.
+  uint64_t committed_ = 0;
   /// A copy in the making, beside the present one.
   std::optional<rebuild> rebuild_;
+  uint64_t rebuilds_ = 0;
 };
 
 } // namespace weir
