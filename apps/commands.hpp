@@ -12,10 +12,16 @@ command coordinator_command();
 command node_command();
 command ingest_command();
 command query_command();
+command window_command();
+command tail_command();
 command status_command();
 command config_command();
 command generate_command();
 command version_command();
+
+// Of the group `query`.
+command query_window_command();
+command query_windows_command();
 
 /// Every command, in the order of the help.
 const std::vector<command>& commands();
