@@ -36,6 +36,13 @@ json to_json(const ledger_counts& x) {
           {"refused", x.refused}};
 }
 
+json to_json(const rollup_counts& x) {
+  return {{"in_windows", x.in},
+          {"late", x.late},
+          {"outside", x.outside},
+          {"refused", x.refused}};
+}
+
 json to_json(const address& x) {
   return to_string(endpoint{x.host, x.port});
 }
@@ -47,6 +54,7 @@ json time_or_null(time_ms x) {
 json to_json(const cluster_status& x) {
   auto res = json{{"cluster", x.cluster},
                   {"clock_ms", time_or_null(x.clock)},
+                  {"watermark_ms", time_or_null(x.watermark)},
                   {"readings_per_second", x.rate}};
   auto& settings = res["settings"] = json::object();
   for (auto& [name, value] : x.settings.values)
@@ -81,6 +89,7 @@ json to_json(const cluster_status& x) {
        {"entities", shard.entities},
        {"window_bytes", shard.window_bytes}});
   res["ledger"] = to_json(x.ledger);
+  res["rollup"] = to_json(x.rollup);
   auto& producers = res["producers"] = json::array();
   for (auto& producer : x.producers)
     producers.push_back(
@@ -113,6 +122,18 @@ void print_ledger(const ledger_counts& x) {
   print(table.str());
 }
 
+void print_rollup(const rollup_counts& x) {
+  auto table = text_table{{{"ROLLUP"}, {"READINGS", align::right}}};
+  auto row = [&](const char* name, uint64_t n) {
+    table.row({name, std::to_string(n)});
+  };
+  row("in windows", x.in);
+  row("late", x.late);
+  row("outside", x.outside);
+  row("refused", x.refused);
+  print(table.str());
+}
+
 void print_shards(const cluster_status& x) {
   auto table = text_table{{{"SHARD", align::right},
                            {"EPOCH", align::right},
@@ -132,9 +153,11 @@ void print_shards(const cluster_status& x) {
 
 void print_people(const cluster_status& x, const arguments& opts) {
   auto now = wall_clock();
-  print_line(fmt::format("cluster {}   clock {}   {}", x.cluster,
-                         x.clock >= 0 ? format_time(x.clock) : "not yet",
-                         human_rate(x.rate)));
+  auto time = [](time_ms y) {
+    return y >= 0 ? format_time(y) : "not yet";
+  };
+  print_line(fmt::format("cluster {}   clock {}   watermark {}   {}", x.cluster,
+                         time(x.clock), time(x.watermark), human_rate(x.rate)));
   auto table = text_table{{{"NODE"},
                            {"ADDRESS"},
                            {"STATE"},
@@ -174,6 +197,7 @@ void print_people(const cluster_status& x, const arguments& opts) {
   if (opts.shards)
     print_shards(x);
   print_ledger(x.ledger);
+  print_rollup(x.rollup);
 }
 
 /// Enough nodes are up, every shard is served, and none is about to move.
@@ -244,12 +268,14 @@ runner declare(CLI::App& app) {
     auto status = wait_for(options->values.process, opts->wait);
     if (!status)
       return tl::unexpected(status.error());
-    if (opts->json)
+    if (opts->json) {
       print_json(opts->ledger ? to_json(status->ledger) : to_json(*status));
-    else if (opts->ledger)
+    } else if (opts->ledger) {
       print_ledger(status->ledger);
-    else
+      print_rollup(status->rollup);
+    } else {
       print_people(*status, *opts);
+    }
     return exit_code::ok;
   };
 }
