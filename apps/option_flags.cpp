@@ -14,7 +14,7 @@ namespace {
 std::string type_name(const option& x) {
   switch (x.kind) {
     case option_kind::duration:
-      return "DURATION";
+      return x.off.empty() ? "DURATION" : fmt::format("DURATION|{}", x.off);
     case option_kind::count:
       return "COUNT";
     case option_kind::bytes:

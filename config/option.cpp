@@ -109,6 +109,32 @@ std::string format_number(const option& x, int64_t value) {
   }
 }
 
+/// What values it takes, but for the word that stands for none.
+std::string value_range_text(const option& x) {
+  switch (x.kind) {
+    case option_kind::word: {
+      auto res = std::string{};
+      for (auto i = size_t{0}; i < x.words.size(); ++i) {
+        if (i > 0)
+          res += i + 1 == x.words.size() ? " or " : ", ";
+        res += x.words[i];
+      }
+      return res;
+    }
+    case option_kind::text:
+      return fmt::format("a {}", x.unit);
+    case option_kind::address:
+      return "host:port";
+    default: {
+      auto min = format_number(x, x.min);
+      if (x.kind == option_kind::duration && x.max == time_max)
+        return fmt::format("at least {}", min);
+      auto res = fmt::format("{} to {}", min, format_number(x, x.max));
+      return x.unit.empty() ? res : fmt::format("{} {}", res, x.unit);
+    }
+  }
+}
+
 result<option_value> parse_address(const option& x, std::string_view text) {
   auto res = parse_endpoint(text);
   if (!res)
@@ -150,28 +176,8 @@ std::string default_text(const option& x) {
 }
 
 std::string range_text(const option& x) {
-  switch (x.kind) {
-    case option_kind::word: {
-      auto res = std::string{};
-      for (auto i = size_t{0}; i < x.words.size(); ++i) {
-        if (i > 0)
-          res += i + 1 == x.words.size() ? " or " : ", ";
-        res += x.words[i];
-      }
-      return res;
-    }
-    case option_kind::text:
-      return fmt::format("a {}", x.unit);
-    case option_kind::address:
-      return "host:port";
-    default: {
-      auto min = format_number(x, x.min);
-      if (x.kind == option_kind::duration && x.max == time_max)
-        return fmt::format("at least {}", min);
-      auto res = fmt::format("{} to {}", min, format_number(x, x.max));
-      return x.unit.empty() ? res : fmt::format("{} {}", res, x.unit);
-    }
-  }
+  auto res = value_range_text(x);
+  return x.off.empty() ? res : fmt::format("{}, or {}", res, x.off);
 }
 
 result<option_value> parse_value(const option& x, std::string_view text) {
@@ -180,6 +186,8 @@ result<option_value> parse_value(const option& x, std::string_view text) {
       return option_value{};
     return complaint(fmt::format("needs a value: {}", range_text(x)));
   }
+  if (text == x.off)
+    return option_value{};
   switch (x.kind) {
     case option_kind::text:
       if (has_control_characters(text))
@@ -206,7 +214,7 @@ std::string format_value(const option& x, const option_value& value) {
     return *text;
   if (auto address = std::get_if<endpoint>(&value))
     return to_string(*address);
-  return {};
+  return std::string{x.off};
 }
 
 } // namespace weir

@@ -51,6 +51,9 @@ struct option {
   std::string_view help;
   /// What having no value means. Empty: it always has one.
   std::string_view unset;
+  /// The word for having no value, such as "off". Empty: there is none, and an
+  /// empty text has that meaning where `unset` is given.
+  std::string_view off;
   /// Fixed when a cluster is created.
   bool fixed = false;
 
@@ -79,7 +82,7 @@ std::string range_text(const option& x);
 
 /// Parses and checks `text`. The error is a sentence without its subject: the
 /// option, and where the text came from, are for the caller to add. An empty
-/// text is no value, where the option may go without.
+/// text, or the word for it, is no value, where the option may go without.
 result<option_value> parse_value(const option& x, std::string_view text);
 
 /// The text that `parse_value` turns into the same value.

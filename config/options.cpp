@@ -61,6 +61,11 @@ struct row : option {
     return std::move(*this);
   }
 
+  row or_off() && {
+    off = "off";
+    return std::move(*this);
+  }
+
   row fixed_at_creation() && {
     fixed = true;
     return std::move(*this);
@@ -151,6 +156,10 @@ constexpr int64_t gib = 1024 * mib;
 /// beyond it, and sums of a few cannot overflow.
 constexpr time_ms all_of_time = time_max;
 
+/// Of one window: 8192 totals of some 100 bytes and names of usual length fit a
+/// message.
+constexpr int64_t rollup_metrics_limit = 8192;
+
 std::vector<option> cluster_options() {
   using c = cluster_settings;
   return {
@@ -218,6 +227,50 @@ std::vector<option> cluster_options() {
       "A producer that was silent for so long is forgotten, and what it "
       "resends afterwards counts as new. 7d outlasts an outage over a long "
       "weekend."),
+    duration<&c::rollup_every>(
+      "rollup-every", 1, all_of_time,
+      "Width of the windows whose totals over all entities are kept, aligned "
+      "to the epoch. A change takes effect at the next boundary that both "
+      "widths share. `off` keeps none but those that `weir window open` "
+      "announces; 1m is what dashboards and bills are made of.")
+      .or_off(),
+    duration<&c::rollup_lateness>(
+      "rollup-lateness", 0, all_of_time,
+      "How long a window waits for late readings before it is final: none is "
+      "added once the watermark is so far past its end. More counts more "
+      "stragglers, and every result comes so much later.")
+      .if_unset("the lateness"),
+    duration<&c::idle_after>(
+      "idle-after", 100, all_of_time,
+      "A producer without new input, or not heard of, for so long no longer "
+      "holds the watermark, and windows become final without it; what it "
+      "sends later may be late. 10s outlast a restart or a failover."),
+    duration<&c::rollup_keep>(
+      "rollup-keep", minute, all_of_time,
+      "How long final results are kept after the end of their window. 400d "
+      "let a month be compared with the same one a year before."),
+    count<&c::rollup_keep_windows>(
+      "rollup-keep-windows", 1, 1'000'000'000, "windows",
+      "Final results beyond so many are removed, the earliest first: the "
+      "coordinator's file stays bounded however short windows are. 1000000 "
+      "are almost two years of minutes."),
+    count<&c::rollup_metrics_max>(
+      "rollup-metrics-max", 1, rollup_metrics_limit, "metrics per shard",
+      "Readings of further metrics are in no window's totals, and counted as "
+      "refused there: a source that makes up names would otherwise fill the "
+      "memory. The totals of one window travel in one message, hence the "
+      "limit."),
+    count<&c::rollup_cells_max>(
+      "rollup-cells-max", 1, 16'777'216, "cells per shard",
+      "Totals, of one metric in one window each, that are not final yet; "
+      "readings that would need more are refused. 262144 take some 30 MB: an "
+      "hour of minutes of 4096 metrics."),
+    word<&c::sliding>(
+      "sliding", {"on", "off"},
+      "Whether sliding averages are kept. `off` keeps the windows' totals "
+      "alone, with no memory per entity, and questions for averages are "
+      "refused. Fixed once a cluster has been created.")
+      .fixed_at_creation(),
   };
 }
 

@@ -92,6 +92,12 @@ std::vector<violation> violations(const cluster_settings& x) {
                    "= {}): raise it, or leave it out to have just that",
                    format_duration(*x.retention), format_duration(x.window),
                    format_duration(x.lateness), format_duration(needed))});
+  if (x.rollup_cells_max < x.rollup_metrics_max)
+    res.push_back(
+      {"rollup-cells-max", "rollup-metrics-max",
+       fmt::format("rollup-cells-max ({}) must be at least rollup-metrics-max "
+                   "({}), or not even one window fits",
+                   x.rollup_cells_max, x.rollup_metrics_max)});
   return res;
 }
 

@@ -22,6 +22,9 @@ enum class clock_mode : uint8_t { event, wall };
 /// What an acknowledged reading survives.
 enum class durability_mode : uint8_t { power, process };
 
+/// Values are the index of the option's word.
+enum class on_off : uint8_t { on, off };
+
 enum class log_severity : uint8_t { trace, debug, info, warning, error };
 
 /// Settings that decide answers: kept by the coordinator, the same everywhere.
@@ -40,10 +43,28 @@ struct cluster_settings {
   /// Per shard.
   uint32_t producers_max = 10'000;
   time_ms producer_expiry = 604'800'000;
+  /// Width of the windows over all entities. Unset: there are none but those
+  /// that are announced one by one.
+  std::optional<time_ms> rollup_every = 60'000;
+  /// Unset: the lateness. Read it through `effective_rollup_lateness()`.
+  std::optional<time_ms> rollup_lateness;
+  time_ms idle_after = 10'000;
+  time_ms rollup_keep = 34'560'000'000;
+  uint64_t rollup_keep_windows = 1'000'000;
+  /// Per shard.
+  uint32_t rollup_metrics_max = 4'096;
+  /// Per shard: a window's total of one metric is a cell.
+  uint32_t rollup_cells_max = 262'144;
+  on_off sliding = on_off::on;
 
   /// How far back readings are kept and taken.
   time_ms effective_retention() const {
     return retention.value_or(window + lateness);
+  }
+
+  /// How long past its end a window over all entities takes readings.
+  time_ms effective_rollup_lateness() const {
+    return rollup_lateness.value_or(lateness);
   }
 };
 

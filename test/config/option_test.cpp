@@ -90,6 +90,8 @@ TEST_SUITE("config/option") {
     CHECK(all.cluster.durability == durability_mode::process);
     named("log-level").set(all, value_of("log-level", "error"));
     CHECK(all.process.log_level == log_severity::error);
+    named("sliding").set(all, value_of("sliding", "off"));
+    CHECK(all.cluster.sliding == on_off::off);
   }
 
   TEST_CASE("every number in range survives its text") {
@@ -159,6 +161,23 @@ TEST_SUITE("config/option") {
     CHECK(!all.cluster.retention);
     CHECK(!all.process.advertise);
     CHECK(all.process.log_file.empty());
+  }
+
+  TEST_CASE("an option that may be off takes that word, and no empty text") {
+    CHECK(value_of("rollup-every", "off") == option_value{});
+    CHECK(value_of("rollup-every", "1ms") == option_value{int64_t{1}});
+    CHECK(format_value(named("rollup-every"), {}) == "off");
+    CHECK(range_text(named("rollup-every")) == "at least 1ms, or off");
+    CHECK(error_of("rollup-every", "")
+          == "needs a value: at least 1ms, or off");
+    CHECK(error_of("rollup-every", "0s")
+          == "0s is out of range; it takes at least 1ms, or off");
+    CHECK(!parse_value(named("rollup-every"), "Off"));
+    CHECK(!parse_value(named("lateness"), "off"));
+    auto all = settings{};
+    named("rollup-every").set(all, {});
+    CHECK(!all.cluster.rollup_every);
+    CHECK(named("rollup-every").get(all) == option_value{});
   }
 
   TEST_CASE("the environment has each option in capitals") {

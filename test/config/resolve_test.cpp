@@ -98,6 +98,15 @@ TEST_SUITE("config/resolve") {
     CHECK(x.given_cluster_settings() == setting_pairs{{"retention", ""}});
   }
 
+  TEST_CASE("the word off prevails over a duration from below") {
+    auto sources = with_environment("WEIR_ROLLUP_EVERY", "5m");
+    CHECK(resolved_of(sources).values.cluster.rollup_every == 300'000);
+    sources.flags = {{"rollup-every", "off"}};
+    auto x = resolved_of(sources);
+    CHECK(!x.values.cluster.rollup_every);
+    CHECK(x.given_cluster_settings() == setting_pairs{{"rollup-every", "off"}});
+  }
+
   TEST_CASE("an empty variable counts as not set") {
     auto x = resolved_of(with_environment("WEIR_WINDOW", ""));
     CHECK(x.at("window").origin == "default");

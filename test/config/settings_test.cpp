@@ -34,6 +34,17 @@ cluster_settings any_settings() {
   res.entities_per_shard_max = *rc::gen::inRange(1u, 1'000'000'001u);
   res.producers_max = *rc::gen::inRange(1u, 10'000'001u);
   res.producer_expiry = *rc::gen::inRange<time_ms>(60'000, 1'000'000'000);
+  res.rollup_every.reset();
+  if (*rc::gen::arbitrary<bool>())
+    res.rollup_every = *rc::gen::inRange<time_ms>(1, 1'000'000'000);
+  if (*rc::gen::arbitrary<bool>())
+    res.rollup_lateness = *rc::gen::inRange<time_ms>(0, 1'000'000'000);
+  res.idle_after = *rc::gen::inRange<time_ms>(100, 1'000'000'000);
+  res.rollup_keep = *rc::gen::inRange<time_ms>(60'000, 1'000'000'000);
+  res.rollup_keep_windows = *rc::gen::inRange<uint64_t>(1, 1'000'000'001);
+  res.rollup_metrics_max = *rc::gen::inRange(1u, 8'193u);
+  res.rollup_cells_max = *rc::gen::inRange(res.rollup_metrics_max, 16'777'217u);
+  res.sliding = *rc::gen::element(on_off::on, on_off::off);
   return res;
 }
 
@@ -67,6 +78,14 @@ TEST_SUITE("config/settings") {
       RC_ASSERT(y->entities_per_shard_max == x.entities_per_shard_max);
       RC_ASSERT(y->producers_max == x.producers_max);
       RC_ASSERT(y->producer_expiry == x.producer_expiry);
+      RC_ASSERT(y->rollup_every == x.rollup_every);
+      RC_ASSERT(y->rollup_lateness == x.rollup_lateness);
+      RC_ASSERT(y->idle_after == x.idle_after);
+      RC_ASSERT(y->rollup_keep == x.rollup_keep);
+      RC_ASSERT(y->rollup_keep_windows == x.rollup_keep_windows);
+      RC_ASSERT(y->rollup_metrics_max == x.rollup_metrics_max);
+      RC_ASSERT(y->rollup_cells_max == x.rollup_cells_max);
+      RC_ASSERT(y->sliding == x.sliding);
       RC_ASSERT((to_pairs(*y) == pairs));
     }));
   }
@@ -84,7 +103,21 @@ TEST_SUITE("config/settings") {
                            {"metrics-per-entity-max", "64"},
                            {"entities-per-shard-max", "4000000"},
                            {"producers-max", "10000"},
-                           {"producer-expiry", "7d"}});
+                           {"producer-expiry", "7d"},
+                           {"rollup-every", "1m"},
+                           {"rollup-lateness", ""},
+                           {"idle-after", "10s"},
+                           {"rollup-keep", "400d"},
+                           {"rollup-keep-windows", "1000000"},
+                           {"rollup-metrics-max", "4096"},
+                           {"rollup-cells-max", "262144"},
+                           {"sliding", "on"}});
+    auto off = cluster_settings{};
+    off.rollup_every.reset();
+    auto pairs = to_pairs(off);
+    CHECK(std::count(pairs.begin(), pairs.end(),
+                     setting_pairs::value_type{"rollup-every", "off"})
+          == 1);
   }
 
   TEST_CASE("a setting of a newer peer is named and refused") {
@@ -119,6 +152,10 @@ TEST_SUITE("config/settings") {
     REQUIRE(assign(x, "retention", "1h"));
     REQUIRE(assign(x, "retention", ""));
     CHECK(!x.retention);
+    REQUIRE(assign(x, "rollup-every", "off"));
+    CHECK(!x.rollup_every);
+    REQUIRE(assign(x, "rollup-every", "1ms"));
+    CHECK(x.rollup_every == 1);
     CHECK(error_of(assign(x, "windwo", "5m"))
           == "`windwo` is not a setting. Did you mean `window`?");
     CHECK(error_of(assign(x, "log-level", "info")).find("--log-level")
@@ -136,6 +173,25 @@ TEST_SUITE("config/settings") {
     CHECK(error_of(validate(x))
           == "retention (1m9s999ms) must be at least window + lateness (1m + "
              "10s = 1m10s): raise it, or leave it out to have just that");
+  }
+
+  TEST_CASE("windows wait for late readings as long as sliding averages, "
+            "unless it is set") {
+    auto x = cluster_settings{};
+    x.lateness = 7;
+    CHECK(x.effective_rollup_lateness() == 7);
+    x.rollup_lateness = 0;
+    CHECK(x.effective_rollup_lateness() == 0);
+  }
+
+  TEST_CASE("a shard has room for the totals of one window at least") {
+    auto x = cluster_settings{};
+    x.rollup_cells_max = 4'096;
+    CHECK(validate(x));
+    x.rollup_cells_max = 4'095;
+    CHECK(error_of(validate(x))
+          == "rollup-cells-max (4095) must be at least rollup-metrics-max "
+             "(4096), or not even one window fits");
   }
 
   TEST_CASE("what holds something is no smaller than it") {
@@ -181,6 +237,12 @@ TEST_SUITE("config/settings") {
     CHECK(check_change(from, to));
     to.shards = 64;
     CHECK(error_of(check_change(from, to)).find("shards was fixed at 32") == 0);
+    to = from;
+    to.rollup_every.reset();
+    CHECK(check_change(from, to));
+    to.sliding = on_off::off;
+    CHECK(error_of(check_change(from, to)).find("sliding was fixed at on")
+          == 0);
   }
 
 } // TEST_SUITE

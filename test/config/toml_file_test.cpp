@@ -56,6 +56,14 @@ TEST_SUITE("config/toml_file") {
     CHECK(x.process.frame_bytes_max == 131'072);
   }
 
+  TEST_CASE("what may be off is off by that word, in quotes") {
+    CHECK(!settings_of("rollup-every = 'off'\n").cluster.rollup_every);
+    CHECK(settings_of("rollup-every = '5m'\n").cluster.rollup_every == 300'000);
+    CHECK(errors_of("rollup-every = false\n")
+          == "weir.toml:1:16: rollup-every: takes at least 1ms, or off, not a "
+             "boolean\n");
+  }
+
   TEST_CASE("an empty file sets nothing") {
     CHECK(to_pairs(settings_of("").cluster) == to_pairs(cluster_settings{}));
     CHECK(errors_of("# nothing\n[cluster]\n").empty());
