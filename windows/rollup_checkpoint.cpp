@@ -1,5 +1,7 @@
 #include "windows/rollup_table.hpp"
 
+#include "windows/int128.hpp"
+
 #include <algorithm>
 #include <string_view>
 #include <utility>
@@ -108,6 +110,7 @@ bool rollup_table::decode_all(byte_reader& in) {
     return false;
   for (auto id : ids)
     names_.release(id);
+  forget_recent();
   return metrics_ == ids.size() && is_consistent();
 }
 

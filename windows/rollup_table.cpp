@@ -1,5 +1,7 @@
 #include "windows/rollup_table.hpp"
 
+#include "windows/int128.hpp"
+
 #include <algorithm>
 #include <cassert>
 
@@ -20,7 +22,7 @@ rollup_correction rollup_table::set_plan(const window_plan& plan,
   if (plan.version() <= plan_.version())
     return {};
   plan_ = plan;
-  last_ = nullptr;
+  forget_recent();
   for (auto& x : plan_.segments())
     if (x.closed && x.until > sealed_through_)
       closed_.emplace(x.from, x.until);
@@ -84,7 +86,7 @@ void rollup_table::seal(time_ms through) {
   if (through <= sealed_through_)
     return;
   sealed_through_ = through;
-  last_ = nullptr;
+  forget_recent();
   for (auto i = closed_.begin(); i != closed_.end();)
     i = i->second <= through ? closed_.erase(i) : std::next(i);
 }
@@ -96,7 +98,7 @@ bool rollup_table::close(window_bounds bounds) {
     return false;
   if (bounds.end > sealed_through_)
     closed_.emplace(bounds.start, bounds.end);
-  last_ = nullptr;
+  forget_recent();
   return true;
 }
 
@@ -111,7 +113,7 @@ bool rollup_table::holds_sealed(time_ms through) const {
 }
 
 void rollup_table::release(time_ms through) {
-  last_ = nullptr;
+  forget_recent();
   for (auto i = windows_.begin();
        i != windows_.end() && i->second.bounds().end <= through;)
     i = is_sealed(i->second.bounds()) ? drop(windows_, i) : std::next(i);
@@ -121,7 +123,7 @@ void rollup_table::release(window_bounds bounds) {
   auto i = windows_.find(bounds.start);
   if (i == windows_.end() || i->second.bounds() != bounds || !is_sealed(bounds))
     return;
-  last_ = nullptr;
+  forget_recent();
   drop(windows_, i);
 }
 
@@ -166,10 +168,10 @@ rollup_counts rollup_table::apply(const reading_batch& batch,
 
 rollup_table::verdict rollup_table::apply_one(const reading& r) {
   auto metric = metric_ids_[r.metric];
-  if (last_ != nullptr && r.time >= last_->bounds().start
-      && r.time < last_->bounds().end) {
-    if (auto cell = last_->find(metric)) {
-      last_->lift(*cell, r.value);
+  auto& recent = recent_at(r.time);
+  if (r.time >= recent.bounds.start && r.time < recent.bounds.end) {
+    if (auto cell = recent.window->find(metric)) {
+      recent.window->lift(*cell, r.value);
       return verdict::in;
     }
   }
@@ -189,9 +191,22 @@ rollup_table::verdict rollup_table::apply_one(const reading& r) {
       i = windows_.emplace(bounds->start, rollup_window{*bounds}).first;
     cell = new_cell(i->second, metric);
   }
-  last_ = &i->second;
-  last_->lift(*cell, r.value);
+  recent = {*bounds, &i->second};
+  i->second.lift(*cell, r.value);
   return verdict::in;
+}
+
+/// Where the window of `time` is, if it is a recent one: the quotient may be
+/// one off, which costs a lookup and nothing else.
+rollup_table::recent_window& rollup_table::recent_at(time_ms time) {
+  auto product = static_cast<uint128>(static_cast<uint64_t>(time)) * inverse_;
+  return recent_[static_cast<uint64_t>(product >> 64) % recent_max];
+}
+
+void rollup_table::forget_recent() {
+  recent_.fill({});
+  auto every = static_cast<uint64_t>(plan_.every());
+  inverse_ = every == 0 ? 0 : std::numeric_limits<uint64_t>::max() / every;
 }
 
 /// While a change of duration is prepared. What is late for the rule that holds

@@ -7,6 +7,7 @@
 #include "windows/window_partial.hpp"
 #include "windows/window_plan.hpp"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -202,6 +203,19 @@ private:
 
   static constexpr size_t verdicts = 4;
 
+  /// An open window that readings went to lately.
+  struct recent_window {
+    window_bounds bounds;
+    rollup_window* window = nullptr;
+  };
+
+  /// Disorder spreads readings over some windows. A power of two.
+  static constexpr size_t recent_max = 64;
+
+  recent_window& recent_at(time_ms time);
+
+  void forget_recent();
+
   verdict apply_one(const reading& r);
 
   verdict apply_both(const reading& r);
@@ -250,8 +264,10 @@ private:
   /// The rule that is prepared; without windows if none is.
   window_plan coming_plan_;
   time_ms coming_from_ = 0;
-  /// The open window that the last reading went to, or null.
-  rollup_window* last_ = nullptr;
+  std::array<recent_window, recent_max> recent_;
+  /// 2^64 / duration, for a place in `recent_` without a division; 0 for
+  /// explicit windows.
+  uint64_t inverse_ = 0;
 
   metric_names names_;
   /// Cells that hold each number.

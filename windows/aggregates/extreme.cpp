@@ -41,8 +41,7 @@ void extreme::add_other(const number& x, int sign) {
       return;
   }
   kind_ = x.is_double() ? kind::real : kind::integer;
-  // Adding 0.0 changes nothing but the sign of a negative zero.
-  value_ = x.is_double() ? number::of(x.as_double() + 0.0) : x;
+  value_ = x.is_double() ? positive_zero(x) : x;
 }
 
 aggregate_value extreme::lower() const {

@@ -36,12 +36,14 @@ public:
   template <int Sign>
   void add(const number& x) {
     if (kind_ == kind::integer && !x.is_double()) {
-      if (Sign > 0 ? x.as_integer() < value_.as_integer()
-                   : x.as_integer() > value_.as_integer())
+      if (is_before<Sign>(x.as_integer(), value_.as_integer()))
         value_ = x;
-      return;
+    } else if (kind_ == kind::real && x.is_double()) {
+      if (is_before<Sign>(x.as_double(), value_.as_double()))
+        value_ = positive_zero(x);
+    } else {
+      add_other(x, Sign);
     }
-    add_other(x, Sign);
   }
 
   template <int Sign>
@@ -62,6 +64,16 @@ public:
 private:
   /// Stored: numbers keep their meaning.
   enum class kind : uint8_t { none = 0, integer = 1, real = 2 };
+
+  template <int Sign, class T>
+  static bool is_before(T x, T y) {
+    return Sign > 0 ? x < y : x > y;
+  }
+
+  /// Adding 0.0 changes nothing but the sign of a negative zero.
+  static number positive_zero(const number& x) {
+    return number::of(x.as_double() + 0.0);
+  }
 
   void add_other(const number& x, int sign);
 
