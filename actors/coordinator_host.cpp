@@ -61,6 +61,8 @@ result<void> coordinator_host_state::init(
       return store->put_producers(put, removed);
     });
   sessions_->load(contents.producers);
+  if (auto res = init_windows(); !res)
+    return res;
   alarm();
   return {};
 }
@@ -141,7 +143,10 @@ void coordinator_host_state::beat(const heartbeat& x,
   if (i == members_.end() || i->second.actor.address() != sender)
     return; // Of an earlier connection.
   take(x);
-  self_->send(i->second.actor, heartbeat_ack{clock_});
+  self_->send(i->second.actor,
+              heartbeat_ack{clock_, rollups_->final_through()});
+  if (x.plan_version < rollups_->plan().version())
+    self_->send(i->second.actor, plan_to_send());
   if (x.settings_version < settings_text_.version)
     self_->send(i->second.actor, settings_text_);
 }
@@ -167,8 +172,10 @@ void coordinator_host_state::take(const heartbeat& x) {
                             shard.text,
                             {shard.index, shard.epoch, shard.chain}});
     // A node that has let go of a shard is no witness any more.
-    if (directory_->config(shard.shard).primary == x.node)
+    if (directory_->config(shard.shard).primary == x.node) {
       reports_[shard.shard] = shard;
+      note_windows(shard);
+    }
     // Never past the wall clock, whatever a shard says.
     clock_ = std::max(clock_, std::min(shard.clock, now));
   }
@@ -191,9 +198,13 @@ void coordinator_host_state::plan() {
   }
   auto assignments = std::map<std::string, assign_shards>{};
   for (auto& x : *res) {
-    if (x.kind == directive::what::assign)
-      assignments[x.node].shards.push_back({x.shard, x.epoch});
-    else if (auto i = members_.find(x.node); i != members_.end())
+    if (x.kind == directive::what::assign) {
+      auto& to = assignments[x.node];
+      to.shards.push_back({x.shard, x.epoch});
+      to.plan = plan_to_send();
+      to.sealed_through = rollups_->sealed_through();
+      rollups_->sealer().ask_again(x.shard);
+    } else if (auto i = members_.find(x.node); i != members_.end())
       self_->send(i->second.actor, release_shard{x.shard, x.epoch});
   }
   for (auto& [node, x] : assignments)
@@ -210,8 +221,14 @@ void coordinator_host_state::alarm() {
     directory_->leave(node);
   }
   plan();
-  if (now - commits_saved_ >= save_commits_every)
+  if (now - commits_saved_ >= save_commits_every) {
     save_commits();
+    expire_windows();
+  }
+  if (auto res = rollups_->advance(now); !res)
+    spdlog::error("the watermark can't be stored: {}", res.error().text);
+  seal_windows_due();
+  serve_followers();
 }
 
 void coordinator_host_state::save_commits() {
@@ -265,6 +282,8 @@ caf::result<producer_opened> coordinator_host_state::open(
   auto res = sessions_->open(id, x.name, context_.now());
   if (!res)
     return to_error(res.error());
+  if (auto held = rollups_->open_session(id, context_.now()); !held)
+    return to_error(held.error());
   live_[id] = sender;
   self_->monitor(caf::actor_cast<caf::actor>(sender));
   return producer_opened{id,          res->session, res->base,
@@ -273,8 +292,14 @@ caf::result<producer_opened> coordinator_host_state::open(
 
 caf::result<session_reported> coordinator_host_state::report(
   const report_session& x) {
-  if (auto res = sessions_->report(x, context_.now()); !res)
+  auto now = context_.now();
+  if (auto res = sessions_->report(x, now); !res)
     return to_error(res.error());
+  auto times = session_times{x.greatest, x.idle, x.ended, -1};
+  if (auto res = rollups_->report_session(x.producer, times, x.flush, now);
+      !res)
+    return to_error(res.error());
+  seal_windows_due();
   if (x.ended)
     live_.erase(x.producer);
   return session_reported{x.session};
@@ -288,27 +313,38 @@ settings_text coordinator_host_state::settings() const {
 
 caf::result<settings_text> coordinator_host_state::change(
   const change_settings& x) {
+  if (auto res = apply_change(x); !res)
+    return to_error(res.error());
+  return settings_text_;
+}
+
+result<void> coordinator_host_state::apply_change(const change_settings& x) {
   auto next = settings_;
   for (auto& [option, value] : x.values)
     if (auto res = assign(next, option, value); !res)
-      return to_error(res.error());
+      return res;
   if (auto res = validate(next); !res)
-    return to_error(res.error());
+    return res;
   if (auto res = check_change(settings_, next); !res)
-    return to_error(res.error());
+    return res;
   auto text = settings_text{settings_text_.version + 1, to_pairs(next)};
   if (text.values == settings_text_.values)
-    return settings_text_;
+    return {};
+  if (auto res = rollups_->configure(to_rollup_settings(next)); !res)
+    return res;
   if (auto res = context_.store->put_settings(
         text.version, {text.values.begin(), text.values.end()});
       !res)
-    return to_error(res.error());
+    return res;
   settings_ = next;
   settings_text_ = text;
-  for (auto& [id, member] : members_)
-    if (member.actor)
-      self_->send(member.actor, text);
-  return text;
+  for (auto& [id, member] : members_) {
+    if (!member.actor)
+      continue;
+    self_->send(member.actor, text);
+    self_->send(member.actor, plan_to_send());
+  }
+  return {};
 }
 
 // -- behavior
@@ -355,6 +391,21 @@ local_coordinator_actor::behavior_type coordinator_host(
     },
     [self](const change_settings& x) {
       return self->state.change(x);
+    },
+    [self](const change_windows& x) {
+      return self->state.change_plan(x);
+    },
+    [self](const get_windows& x) {
+      return self->state.list(x);
+    },
+    [self](const window_query& x) {
+      return self->state.query(x);
+    },
+    [self](const follow_windows& x) {
+      return self->state.follow(x);
+    },
+    [self](const sealed_partials& x) {
+      self->state.sealed(x);
     },
     [self, interval](const timer& x) {
       self->state.alarm();

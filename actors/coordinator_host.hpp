@@ -2,6 +2,7 @@
 
 #include "actors/clock.hpp"
 #include "cluster/directory.hpp"
+#include "cluster/rollups.hpp"
 #include "cluster/sessions.hpp"
 #include "config/settings.hpp"
 #include "messages/interfaces.hpp"
@@ -9,6 +10,7 @@
 
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
+#include <caf/typed_response_promise.hpp>
 
 #include <functional>
 #include <map>
@@ -50,6 +52,11 @@ public:
   caf::result<cluster_status> status();
   settings_text settings() const;
   caf::result<settings_text> change(const change_settings& x);
+  caf::result<windows_changed> change_plan(const change_windows& x);
+  caf::result<window_list> list(const get_windows& x);
+  caf::result<window_answers> query(const window_query& x);
+  caf::result<window_answers> follow(const follow_windows& x);
+  void sealed(const sealed_partials& x);
   void alarm();
   void down(const caf::down_msg& x);
 
@@ -63,6 +70,31 @@ private:
     double rate = 0;
   };
 
+  /// Waits for windows to become final.
+  struct follower {
+    caf::typed_response_promise<window_answers> promise;
+    uint64_t after = 0;
+    time_ms until = 0;
+  };
+
+  /// What the shards hold of windows that are not final.
+  struct gathered_windows {
+    std::vector<window_partial> windows;
+    std::vector<uint32_t> missing;
+  };
+
+  result<void> apply_change(const change_settings& x);
+  result<void> init_windows();
+  void note_windows(const shard_report& x);
+  void seal_windows_due();
+  void serve_followers();
+  void expire_windows();
+  plan_text plan_to_send() const;
+  void gather(const get_partials& x,
+              std::function<void(gathered_windows)> then);
+  window_answers finals_after(uint64_t sequence);
+  window_answer answer_of(window_partial x) const;
+  std::vector<window_holder> holders(time_ms end) const;
   cluster_status known_status() const;
   void plan();
   void measure(member_node& x, time_ms now) const;
@@ -83,7 +115,11 @@ private:
   std::map<producer_id, caf::strong_actor_ptr> live_;
   time_ms clock_ = -1;
   time_ms commits_saved_ = 0;
+  std::unique_ptr<rollup_registry> rollups_;
+  std::vector<follower> followers_;
 };
+
+rollup_settings to_rollup_settings(const cluster_settings& x);
 
 /// @pre the contents hold at least one version of the settings
 local_coordinator_actor::behavior_type coordinator_host(

@@ -62,6 +62,7 @@ caf::result<cluster_status> coordinator_host_state::status() {
 
 cluster_status coordinator_host_state::known_status() const {
   auto res = cluster_status{};
+  res.watermark = rollups_->watermark().record().watermark;
   res.cluster = context_.cluster;
   res.clock = clock_;
   res.settings = settings_text_;
@@ -106,6 +107,7 @@ cluster_status coordinator_host_state::known_status() const {
       x.index = report->second.index;
       x.entities = report->second.entities;
       x.window_bytes = report->second.window_bytes;
+      res.rollup += report->second.rollup;
       auto& counts = report->second.ledger;
       ledger.accepted += counts.accepted;
       ledger.late += counts.late;

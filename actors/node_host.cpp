@@ -61,6 +61,12 @@ shard_settings to_shard_settings(const cluster_settings& x, uint64_t version) {
   res.sliding.cells_max = x.cells_max;
   res.sliding.metrics_per_entity_max = x.metrics_per_entity_max;
   res.sliding.entities_max = x.entities_per_shard_max;
+  res.rollups.metrics_max = x.rollup_metrics_max;
+  res.rollups.cells_max = x.rollup_cells_max;
+  res.averages = x.sliding == on_off::on;
+  // Without averages, nothing is too late for them.
+  if (!res.averages)
+    res.verdicts.retention = time_max;
   res.producers_max = x.producers_max;
   res.producer_expiry = x.producer_expiry;
   return res;
@@ -193,12 +199,14 @@ void node_host_state::alarm(const timer& x) {
   if (x.what == dial_again)
     return connect();
   send_heartbeat();
+  send_sealed();
   for (auto& [id, shard] : shards_) {
     if (!shard.actor || shard.tick_pending)
       continue;
     shard.tick_pending = true;
     self_->send(shard.actor,
-                shard_tick{cluster_clock_, shard_settings_, cluster_.window});
+                shard_tick{cluster_clock_, final_through_, shard_settings_,
+                           plan_, cluster_.window});
   }
   begin_checkpoints();
   self_->delayed_send(
@@ -213,6 +221,7 @@ heartbeat node_host_state::make_heartbeat() const {
   res.journal_bytes = database_bytes(context_.journal_path);
   res.pending_bytes = *pending_;
   res.settings_version = settings_text_.version;
+  res.plan_version = plan_->version();
   for (auto& [id, shard] : shards_) {
     res.shards.push_back(shard.news);
     if (res.trouble.empty() && !shard.news.text.empty()
@@ -277,6 +286,11 @@ void node_host_state::settings(const settings_text& x) {
 
 void node_host_state::clock(const heartbeat_ack& x) {
   cluster_clock_ = std::max(cluster_clock_, x.cluster_clock);
+  final_through_ = std::max(final_through_, x.final_through);
+}
+
+shard_rules node_host_state::rules() const {
+  return {shard_settings_, plan_, sealed_through_};
 }
 
 caf::result<welcome> node_host_state::greet(const hello& x) const {
@@ -286,6 +300,8 @@ caf::result<welcome> node_host_state::greet(const hello& x) const {
 // -- shards
 
 void node_host_state::assign(const assign_shards& x) {
+  plan(x.plan);
+  sealed_through_ = std::max(sealed_through_, x.sealed_through);
   for (auto& [id, epoch] : x.shards) {
     auto [i, added] = shards_.emplace(id, hosted{});
     auto& shard = i->second;
@@ -295,7 +311,7 @@ void node_host_state::assign(const assign_shards& x) {
     if (added)
       spawn_shard(id, shard);
     else if (shard.actor)
-      self_->send(shard.actor, lead_shard{epoch});
+      self_->send(shard.actor, lead_shard{epoch, rules()});
   }
 }
 
@@ -308,7 +324,7 @@ void node_host_state::spawn_shard(uint32_t shard, hosted& x) {
   context.node = self_;
   context.journal = context_.journal;
   context.checkpoints = context_.checkpoints;
-  context.settings = shard_settings_;
+  context.rules = rules();
   context.window = cluster_.window;
   context.checkpoint_chunk_entities
     = context_.process.checkpoint_chunk_entities;
@@ -540,8 +556,20 @@ local_node_actor::behavior_type node_host(
     [self](const settings_text& x) {
       self->state.settings(x);
     },
+    [self](const plan_text& x) {
+      self->state.plan(x);
+    },
     [self](const heartbeat_ack& x) {
       self->state.clock(x);
+    },
+    [self](const seal_windows& x) {
+      self->state.seal(x);
+    },
+    [self](const get_partials& x) {
+      return self->state.partials(x);
+    },
+    [self](const shard_sealed& x) {
+      self->state.sealed(x);
     },
     [self](const shard_report& x) {
       self->state.report(x);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/seal_merger.hpp"
 #include "config/settings.hpp"
 #include "messages/interfaces.hpp"
 
@@ -54,7 +55,11 @@ public:
   void assign(const assign_shards& x);
   void release(const release_shard& x);
   void settings(const settings_text& x);
+  void plan(const plan_text& x);
   void clock(const heartbeat_ack& x);
+  void seal(const seal_windows& x);
+  void sealed(const shard_sealed& x);
+  caf::result<held_partials> partials(const get_partials& x);
   void report(const shard_report& x);
   caf::result<heartbeat> report_now();
   void checkpointed(const shard_checkpointed& x);
@@ -85,6 +90,8 @@ private:
               std::string text) const;
   heartbeat make_heartbeat() const;
   void send_heartbeat();
+  void send_sealed();
+  shard_rules rules() const;
   void begin_checkpoints();
   void checkpoint_next();
 
@@ -100,6 +107,11 @@ private:
   cluster_settings cluster_;
   std::shared_ptr<const shard_settings> shard_settings_;
   time_ms cluster_clock_ = -1;
+  std::shared_ptr<const window_plan> plan_
+    = std::make_shared<const window_plan>();
+  time_ms sealed_through_ = before_time;
+  time_ms final_through_ = before_time;
+  seal_merger sealing_;
 
   std::map<uint32_t, hosted> shards_;
   /// Bytes of blocks received and not yet committed.

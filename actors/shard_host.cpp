@@ -21,6 +21,11 @@ constexpr auto disk_timeout = std::chrono::minutes{5};
 /// millisecond.
 constexpr size_t sweep_entities = 20'000;
 
+/// Totals of sealed windows that a shard hands over at a time. A node's answer
+/// is hardly larger, since its shards have the same metrics, and stays below
+/// the megabyte that a message may have.
+constexpr size_t sealed_bytes_max = 256 << 10;
+
 } // namespace
 
 void shard_host_state::init(
@@ -82,8 +87,11 @@ void shard_host_state::take_lead() {
                    core_->epoch(), context_.epoch)});
   phase_ = phase::leading;
   trouble_.clear();
+  auto& rules = context_.rules;
   store(core_->lead(context_.epoch));
-  store(core_->admit_settings(*context_.settings));
+  store(core_->admit_settings(*rules.settings));
+  store(core_->admit_plan(*rules.plan));
+  store(core_->admit_seal({before_time, rules.sealed_through, false}));
 }
 
 void shard_host_state::fail_for_good(failure why) {
@@ -92,10 +100,11 @@ void shard_host_state::fail_for_good(failure why) {
   trouble_ = std::move(why.text);
 }
 
-void shard_host_state::lead(uint64_t epoch) {
-  if (epoch <= context_.epoch)
+void shard_host_state::lead(const lead_shard& x) {
+  if (x.epoch <= context_.epoch)
     return;
-  context_.epoch = epoch;
+  context_.epoch = x.epoch;
+  context_.rules = x.rules;
   if (phase_ == phase::leading)
     take_lead();
 }
@@ -192,6 +201,7 @@ void shard_host_state::committed(uint64_t index) {
   trouble_.clear();
   for (auto& producer : core_->commit(index))
     acknowledge(producer);
+  answer_seal();
 }
 
 void shard_host_state::acknowledge(producer_id producer) {
@@ -286,16 +296,19 @@ average_answers shard_host_state::average(const average_batch& x) const {
 
 void shard_host_state::tick(const shard_tick& x) {
   cluster_clock_ = std::max(cluster_clock_, x.cluster_clock);
-  context_.settings = x.settings;
+  context_.rules.settings = x.settings;
+  context_.rules.plan = x.plan;
   context_.window = x.window;
   if (phase_ == phase::leading) {
     if (!core_->leading())
       take_lead();
     if (core_->serving()) {
-      store(core_->admit_settings(*context_.settings));
-      store(core_->admit_clock(context_.settings->verdicts.wall_clock
-                                 ? wall_clock()
-                                 : cluster_clock_));
+      auto& settings = *x.settings;
+      store(core_->admit_settings(settings));
+      store(core_->admit_plan(*x.plan));
+      store(core_->admit_release(x.final_through));
+      store(core_->admit_clock(settings.verdicts.wall_clock ? wall_clock()
+                                                            : cluster_clock_));
       store(core_->admit_expiry(wall_clock()));
     }
     core_->table().sweep(sweep_entities);
@@ -320,7 +333,37 @@ shard_report shard_host_state::report() const {
   res.entities = core_->table().entities();
   res.window_bytes = core_->table().bytes();
   res.ledger = core_->ledger();
+  res.plan_version = core_->rollups().plan().version();
+  res.plan_greatest = core_->plan_greatest();
+  res.rollup = core_->rollup_ledger();
   return res;
+}
+
+// -- windows over all entities
+
+void shard_host_state::seal(const seal_shard& x) {
+  // Whoever waits asks again.
+  if (phase_ != phase::leading || !core_->serving())
+    return;
+  store(core_->admit_plan(*x.plan));
+  store(core_->admit_seal(x.range));
+  sealing_ = x.range;
+  answer_seal();
+}
+
+void shard_host_state::answer_seal() {
+  if (!sealing_ || !core_->serving() || !core_->sealed(*sealing_))
+    return;
+  auto res = shard_sealed{context_.shard, *sealing_, 0, {}};
+  res.windows = std::make_shared<const std::vector<window_partial>>(
+    core_->rollups().sealed(sealing_->after, sealing_->through,
+                            sealed_bytes_max, res.upto));
+  sealing_.reset();
+  self_->send(context_.node, std::move(res));
+}
+
+shard_windows shard_host_state::windows(const get_partials& x) const {
+  return {core_->rollups().windows(x.from, x.to, x.totals, x.windows_max)};
 }
 
 caf::result<bool> shard_host_state::release(const release_shard& x) {
@@ -422,13 +465,19 @@ shard_actor::behavior_type shard_host(
       return self->state.average(x);
     },
     [self](const lead_shard& x) {
-      self->state.lead(x.epoch);
+      self->state.lead(x);
     },
     [self](const shard_tick& x) {
       self->state.tick(x);
     },
     [self](const report_shard&) {
       return self->state.report();
+    },
+    [self](const seal_shard& x) {
+      self->state.seal(x);
+    },
+    [self](const get_partials& x) {
+      return self->state.windows(x);
     },
     [self](const release_shard& x) {
       return self->state.release(x);

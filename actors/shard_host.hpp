@@ -20,7 +20,7 @@ struct shard_context {
   local_node_actor node;
   journal_actor journal;
   checkpoint_actor checkpoints;
-  std::shared_ptr<const shard_settings> settings;
+  shard_rules rules;
   /// The cluster's window, ms: what a query without a width asks for.
   time_ms window = 0;
   size_t checkpoint_chunk_entities = 1000;
@@ -37,9 +37,11 @@ public:
   void append(const local_block& x);
   void open(const open_session& x, caf::strong_actor_ptr sender);
   average_answers average(const average_batch& x) const;
-  void lead(uint64_t epoch);
+  void lead(const lead_shard& x);
   void tick(const shard_tick& x);
   shard_report report() const;
+  void seal(const seal_shard& x);
+  shard_windows windows(const get_partials& x) const;
   caf::result<bool> release(const release_shard& x);
   void checkpoint();
   void committed(uint64_t index);
@@ -60,6 +62,7 @@ private:
   void take_lead();
   void fail_for_good(failure why);
   void store(const offer& x);
+  void answer_seal();
   void acknowledge(producer_id producer);
   void refuse(const caf::strong_actor_ptr& to, append_ack ack, ec code,
               std::string text) const;
@@ -75,6 +78,8 @@ private:
   std::map<producer_id, caller> callers_;
   time_ms cluster_clock_ = -1;
   bool checkpointing_ = false;
+  /// What the node waits for, until that is committed.
+  std::optional<seal_range> sealing_;
 };
 
 shard_actor::behavior_type shard_host(

@@ -1,0 +1,521 @@
+#include "actors/coordinator_host.hpp"
+
+#include "messages/types.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+// The coordinator's part in windows over all entities.
+
+namespace weir {
+
+namespace {
+
+/// A node that takes longer is missing from a partial answer.
+constexpr auto gather_timeout = std::chrono::seconds{2};
+
+/// Totals in one answer: a message should stay below a megabyte.
+constexpr size_t answer_bytes_max = 512 << 10;
+
+/// Windows in one answer.
+constexpr size_t answer_windows_max = 10'000;
+
+/// Clients that wait for windows at a time; further ones are told to come
+/// again at once.
+constexpr size_t followers_max = 1'000;
+
+/// Longest wait for windows, so that a lost client is not remembered for long.
+constexpr time_ms follow_max = 60'000;
+
+/// Old results removed at a time, which takes as long as a commit.
+constexpr size_t expire_max = 10'000;
+
+/// Shards or producers named as what a window waits for; more would not be
+/// read.
+constexpr size_t holders_max = 20;
+
+uint64_t readings_in(const std::vector<metric_partial>& xs) {
+  auto res = uint64_t{0};
+  for (auto& x : xs)
+    res += x.total.get<count_aggregate>().count;
+  return res;
+}
+
+metric_total total_of(const metric_partial& x) {
+  auto res = metric_total{x.metric, {}};
+  auto out = byte_writer{res.total};
+  x.total.encode(out);
+  return res;
+}
+
+final_row row_of(const final_window& x) {
+  auto res = final_row{};
+  res.start = x.bounds.start;
+  res.end = x.bounds.end;
+  res.readings = readings_in(x.metrics);
+  auto out = byte_writer{res.totals};
+  encode_windows({{x.bounds, true, res.readings, x.metrics}}, out);
+  return res;
+}
+
+result<window_answer> answer_of(const final_row& x) {
+  auto res = window_answer{};
+  res.start = x.start;
+  res.end = x.end;
+  res.state = window_state::final;
+  res.sequence = x.sequence;
+  res.readings = x.readings;
+  if (x.totals.empty())
+    return res; // Only the heading was asked for.
+  auto windows = decode_windows(x.totals);
+  if (!windows)
+    return tl::unexpected(std::move(windows.error()));
+  for (auto& window : *windows)
+    for (auto& metric : window.metrics)
+      res.metrics.push_back(total_of(metric));
+  return res;
+}
+
+void keep_metric(window_answer& x, const std::string& metric) {
+  if (metric.empty())
+    return;
+  x.metrics.erase(std::remove_if(x.metrics.begin(), x.metrics.end(),
+                                 [&](auto& y) {
+                                   return y.metric != metric;
+                                 }),
+                  x.metrics.end());
+}
+
+} // namespace
+
+rollup_settings to_rollup_settings(const cluster_settings& x) {
+  auto res = rollup_settings{};
+  res.every = x.rollup_every.value_or(0);
+  res.lateness = x.effective_rollup_lateness();
+  res.idle_after = x.idle_after;
+  res.future_limit = x.future_limit;
+  return res;
+}
+
+result<void> coordinator_host_state::init_windows() {
+  auto save = [store = context_.store](const rollup_record& record,
+                                       const std::vector<final_window>& xs) {
+    auto rows = std::vector<final_row>{};
+    for (auto& x : xs)
+      rows.push_back(row_of(x));
+    return store->put_rollup(record.encode(), rows);
+  };
+  rollups_
+    = std::make_unique<rollup_registry>(directory_->shards(), std::move(save));
+  auto stored = context_.store->get_rollup();
+  if (!stored)
+    return tl::unexpected(std::move(stored.error()));
+  auto settings = to_rollup_settings(settings_);
+  if (!*stored)
+    return rollups_->create(settings);
+  auto record = rollup_record::decode(**stored);
+  if (!record)
+    return tl::unexpected(std::move(record.error()));
+  rollups_->load(std::move(*record), settings, context_.now());
+  return {};
+}
+
+plan_text coordinator_host_state::plan_to_send() const {
+  auto res = plan_text{rollups_->plan().version(), {}};
+  auto out = byte_writer{res.bytes};
+  rollups_->plan().encode(out);
+  return res;
+}
+
+void coordinator_host_state::note_windows(const shard_report& x) {
+  if (x.state != shard_state::serving)
+    return;
+  auto before = rollups_->plan().version();
+  if (auto res = rollups_->note_shard(x.shard, x.plan_version, x.plan_greatest);
+      !res)
+    spdlog::error("the windows can't be stored: {}", res.error().text);
+  if (rollups_->plan().version() == before)
+    return;
+  for (auto& [id, member] : members_)
+    if (member.actor)
+      self_->send(member.actor, plan_to_send());
+}
+
+// -- sealing
+
+void coordinator_host_state::seal_windows_due() {
+  if (auto res = rollups_->seal(); !res) {
+    spdlog::error("windows can't be sealed: {}", res.error().text);
+    return;
+  }
+  auto& sealer = rollups_->sealer();
+  if (!sealer.range())
+    return;
+  auto requests = std::map<std::string, seal_windows>{};
+  for (auto shard : sealer.due(context_.now())) {
+    auto& config = directory_->config(shard);
+    requests[config.primary].shards.push_back({shard, config.epoch});
+  }
+  for (auto& [node, x] : requests) {
+    auto member = members_.find(node);
+    if (member == members_.end() || !member->second.actor)
+      continue;
+    x.range = *sealer.range();
+    x.plan_version = rollups_->plan().version();
+    self_->send(member->second.actor, x);
+  }
+}
+
+void coordinator_host_state::sealed(const sealed_partials& x) {
+  auto windows = decode_windows(x.windows);
+  if (!windows) {
+    spdlog::error("totals of node {} do not decode: {}", x.node,
+                  windows.error().text);
+    return;
+  }
+  if (!rollups_->sealer().take(x.range, x.shards, x.upto, *windows))
+    return;
+  auto finals = rollups_->finish();
+  if (!finals) {
+    spdlog::error("results can't be stored: {}", finals.error().text);
+    return;
+  }
+  if (rollups_->sealer().range())
+    return;
+  if (!finals->empty())
+    serve_followers();
+  seal_windows_due();
+}
+
+void coordinator_host_state::expire_windows() {
+  auto before = context_.now() - settings_.rollup_keep;
+  auto gone = context_.store->expire_finals(
+    before, settings_.rollup_keep_windows, expire_max);
+  if (!gone)
+    spdlog::error("old results can't be removed: {}", gone.error().text);
+}
+
+// -- changes
+
+caf::result<windows_changed> coordinator_host_state::change_plan(
+  const change_windows& x) {
+  auto res = windows_changed{};
+  switch (x.kind) {
+    case change_windows::what::every: {
+      auto next = change_settings{};
+      auto text = x.every > 0 ? std::to_string(x.every) + "ms" : "off";
+      next.values.emplace_back("rollup-every", text);
+      if (auto changed = apply_change(next); !changed)
+        return to_error(changed.error());
+      break;
+    }
+    case change_windows::what::open:
+      if (auto opened = rollups_->open_window({x.start, x.end}); !opened)
+        return to_error(opened.error());
+      res.start = x.start;
+      res.end = x.end;
+      break;
+    case change_windows::what::close: {
+      auto closed = rollups_->close_window(x.start);
+      if (!closed)
+        return to_error(closed.error());
+      res.start = closed->start;
+      res.end = closed->end;
+      seal_windows_due();
+      break;
+    }
+    default:
+      return to_error({ec::invalid_argument,
+                       "this weir does not know such a change of windows"});
+  }
+  res.version = rollups_->plan().version();
+  for (auto& [id, member] : members_)
+    if (member.actor)
+      self_->send(member.actor, plan_to_send());
+  return res;
+}
+
+// -- questions
+
+void coordinator_host_state::gather(
+  const get_partials& x, std::function<void(gathered_windows)> then) {
+  struct gathering {
+    size_t left = 1;
+    std::vector<bool> heard;
+    gathered_windows res;
+  };
+  auto all = std::make_shared<gathering>();
+  all->heard.resize(directory_->shards());
+  auto done = [all, then = std::move(then)] {
+    if (--all->left > 0)
+      return;
+    for (auto i = size_t{0}; i < all->heard.size(); ++i)
+      if (!all->heard[i])
+        all->res.missing.push_back(static_cast<uint32_t>(i));
+    then(std::move(all->res));
+  };
+  for (auto& [id, member] : members_) {
+    auto node = directory_->nodes().find(id);
+    if (!member.actor || node == directory_->nodes().end() || !node->second.up)
+      continue;
+    ++all->left;
+    self_->request(member.actor, gather_timeout, x)
+      .then(
+        [this, all, done, id = id](const held_partials& y) {
+          auto windows = decode_windows(y.windows);
+          // What moved meanwhile may be told by two nodes: it would count
+          // twice.
+          auto ours = windows
+                      && std::all_of(
+                        y.shards.begin(), y.shards.end(), [&](uint32_t shard) {
+                          return shard < all->heard.size() && !all->heard[shard]
+                                 && directory_->config(shard).primary == id;
+                        });
+          if (ours) {
+            for (auto shard : y.shards)
+              all->heard[shard] = true;
+            merge(all->res.windows, *windows);
+          }
+          done();
+        },
+        [done](caf::error&) {
+          done(); // Its shards are missing from the answer.
+        });
+  }
+  done();
+}
+
+window_answer coordinator_host_state::answer_of(window_partial x) const {
+  auto res = window_answer{};
+  res.start = x.bounds.start;
+  res.end = x.bounds.end;
+  res.state = rollups_->state_of(x.bounds);
+  res.closing = rollups_->closing(x.bounds);
+  res.readings = x.count;
+  for (auto& metric : x.metrics)
+    res.metrics.push_back(total_of(metric));
+  return res;
+}
+
+caf::result<window_answers> coordinator_host_state::query(
+  const window_query& x) {
+  auto res = window_answers{};
+  auto rows = context_.store->finals(x.from, x.to, answer_windows_max,
+                                     answer_bytes_max);
+  if (!rows)
+    return to_error(rows.error());
+  for (auto& row : *rows) {
+    auto answer = weir::answer_of(row);
+    if (!answer)
+      return to_error(answer.error());
+    keep_metric(*answer, x.metric);
+    res.windows.push_back(std::move(*answer));
+  }
+  auto single = x.to - x.from == 1;
+  if (single && !res.windows.empty())
+    return res;
+  // Whether that was all is known when nothing more comes.
+  if (!single && !rows->empty()) {
+    auto next = context_.store->finals(rows->back().end, x.to, 1, 1);
+    if (!next)
+      return to_error(next.error());
+    res.more = !next->empty();
+    if (res.more)
+      return res;
+  }
+  if (single) {
+    auto window = rollups_->plan().find(x.from);
+    if (!window) {
+      res.code = ec::not_found;
+      res.text = "no window is announced for this time";
+      return res;
+    }
+    auto state = rollups_->state_of(*window);
+    if (state == window_state::final || !x.partial) {
+      res.windows.push_back(answer_of({*window, false, 0, {}}));
+      return res;
+    }
+  }
+  auto promise = self_->make_response_promise<window_answers>();
+  auto request = get_partials{x.from, x.to, x.partial,
+                              static_cast<uint32_t>(answer_windows_max)};
+  gather(request, [this, promise, x, res,
+                   single](const gathered_windows& found) mutable {
+    res.missing = found.missing;
+    for (auto& y : found.windows) {
+      // What is final and not yet forgotten has been answered.
+      if (y.bounds.end <= rollups_->final_through()
+          || std::any_of(res.windows.begin(), res.windows.end(), [&](auto& z) {
+               return z.start == y.bounds.start && z.end == y.bounds.end;
+             }))
+        continue;
+      auto answer = answer_of(y);
+      keep_metric(answer, x.metric);
+      res.windows.push_back(std::move(answer));
+    }
+    if (auto window = rollups_->plan().find(x.from);
+        single && res.windows.empty() && window)
+      res.windows.push_back(answer_of({*window, false, 0, {}}));
+    promise.deliver(std::move(res));
+  });
+  return promise;
+}
+
+// -- following
+
+window_answers coordinator_host_state::finals_after(uint64_t sequence) {
+  auto res = window_answers{};
+  auto rows = context_.store->finals_after(sequence, answer_windows_max,
+                                           answer_bytes_max);
+  if (!rows) {
+    res.code = rows.error().code;
+    res.text = rows.error().text;
+    return res;
+  }
+  for (auto& row : *rows) {
+    auto answer = weir::answer_of(row);
+    if (!answer) {
+      res.code = answer.error().code;
+      res.text = answer.error().text;
+      return res;
+    }
+    res.windows.push_back(std::move(*answer));
+  }
+  res.more = !res.windows.empty();
+  return res;
+}
+
+caf::result<window_answers> coordinator_host_state::follow(
+  const follow_windows& x) {
+  auto found = finals_after(x.after);
+  if (found.code != ec::none)
+    return to_error({found.code, found.text});
+  if (!found.windows.empty() || x.wait <= 0
+      || followers_.size() >= followers_max)
+    return found;
+  auto promise = self_->make_response_promise<window_answers>();
+  followers_.push_back(
+    {promise, x.after, context_.now() + std::min(x.wait, follow_max)});
+  return promise;
+}
+
+void coordinator_host_state::serve_followers() {
+  auto now = context_.now();
+  auto waiting = std::move(followers_);
+  followers_.clear();
+  for (auto& x : waiting) {
+    auto found = finals_after(x.after);
+    if (found.windows.empty() && found.code == ec::none && now < x.until)
+      followers_.push_back(std::move(x));
+    else
+      x.promise.deliver(std::move(found));
+  }
+}
+
+// -- how the windows stand
+
+std::vector<window_holder> coordinator_host_state::holders(time_ms end) const {
+  auto res = std::vector<window_holder>{};
+  auto add_shard = [&](window_holder::what kind, uint32_t shard) {
+    auto x = window_holder{};
+    x.kind = kind;
+    x.shard = shard;
+    auto node = directory_->nodes().find(directory_->config(shard).primary);
+    if (node != directory_->nodes().end())
+      x.node = node->second.name;
+    x.text = directory_->trouble(shard);
+    if (res.size() < holders_max)
+      res.push_back(std::move(x));
+  };
+  for (auto shard : rollups_->behind())
+    add_shard(window_holder::what::plan, shard);
+  auto& sealer = rollups_->sealer();
+  if (sealer.range() && end <= sealer.range()->through) {
+    for (auto i = uint32_t{0}; i < directory_->shards(); ++i)
+      if (!sealer.covered(i))
+        add_shard(window_holder::what::shard, i);
+    return res;
+  }
+  auto now = context_.now();
+  auto x = window_holder{};
+  auto& watermark = rollups_->watermark();
+  auto wanted = end + settings_.effective_rollup_lateness();
+  auto holder = watermark.held_by();
+  if (now < watermark.settles_at()) {
+    x.kind = window_holder::what::settling;
+    x.time = watermark.settles_at();
+  } else if (holder && holder->greatest < wanted) {
+    x.kind = window_holder::what::producer;
+    x.time = holder->greatest;
+    auto known = sessions_->producers().find(holder->producer);
+    if (known != sessions_->producers().end())
+      x.producer = known->second.name;
+    if (x.producer.empty())
+      x.producer = fmt::format("{:016x}{:016x}", holder->producer.high,
+                               holder->producer.low);
+  } else if (holder || watermark.record().flushed >= wanted) {
+    x.kind = window_holder::what::clock;
+    x.time = wanted;
+  } else {
+    x.kind = window_holder::what::nobody;
+  }
+  if (wanted > watermark.record().watermark)
+    res.push_back(std::move(x));
+  return res;
+}
+
+caf::result<window_list> coordinator_host_state::list(const get_windows& x) {
+  auto res = window_list{};
+  auto& plan = rollups_->plan();
+  res.every = plan.every();
+  res.every_pending = plan.pending().value_or(-1);
+  res.lateness = settings_.effective_rollup_lateness();
+  res.version = plan.version();
+  res.watermark = rollups_->watermark().record().watermark;
+  res.final_through = rollups_->final_through();
+  auto finals = context_.store->last_finals(
+    std::clamp<size_t>(x.finals, 1, answer_windows_max));
+  if (!finals)
+    return to_error(finals.error());
+  for (auto row = finals->rbegin(); row != finals->rend(); ++row)
+    if (auto answer = weir::answer_of(*row))
+      res.windows.push_back(std::move(*answer));
+  auto others
+    = static_cast<uint32_t>(std::min<size_t>(x.others, answer_windows_max));
+  auto promise = self_->make_response_promise<window_list>();
+  gather({before_time, window_plan::forever, false, others},
+         [this, promise, res, others](gathered_windows found) mutable {
+           res.missing = std::move(found.missing);
+           // Announced one by one, and empty so far.
+           auto announced = std::vector<window_partial>{};
+           for (auto& y : rollups_->plan().segments())
+             if (y.every == 0 && y.until > rollups_->final_through())
+               announced.push_back({{y.from, y.until}, false, 0, {}});
+           merge(found.windows, announced);
+           auto oldest = time_ms{-1};
+           for (auto& y : found.windows) {
+             auto known = std::any_of(
+               res.windows.begin(), res.windows.end(), [&](auto& z) {
+                 return z.start == y.bounds.start && z.end == y.bounds.end;
+               });
+             if (known || y.bounds.end <= rollups_->final_through())
+               continue;
+             if (oldest < 0)
+               oldest = y.bounds.end;
+             if (others == 0) {
+               res.more = true;
+               break;
+             }
+             --others;
+             res.windows.push_back(answer_of(y));
+           }
+           res.held_by
+             = holders(oldest < 0 ? window_plan::forever / 2 : oldest);
+           promise.deliver(std::move(res));
+         });
+  return promise;
+}
+
+} // namespace weir
