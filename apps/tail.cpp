@@ -28,7 +28,7 @@ constexpr auto retry_after = std::chrono::milliseconds{200};
 
 std::atomic<bool> interrupted = false;
 
-extern "C" void on_interrupt(int) {
+extern "C" void on_tail_interrupt(int) {
   interrupted = true;
 }
 
@@ -199,8 +199,8 @@ runner declare(CLI::App& app) {
     auto options = flags.resolve();
     if (!options)
       return tl::unexpected(options.error());
-    std::signal(SIGINT, on_interrupt);
-    std::signal(SIGTERM, on_interrupt);
+    std::signal(SIGINT, on_tail_interrupt);
+    std::signal(SIGTERM, on_tail_interrupt);
     return tail_run{*opts, options->values.process}.run();
   };
 }
