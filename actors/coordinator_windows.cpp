@@ -114,7 +114,7 @@ result<void> coordinator_host_state::init_windows() {
     return tl::unexpected(std::move(stored.error()));
   auto settings = to_rollup_settings(settings_);
   if (!*stored)
-    return rollups_->create(settings);
+    return rollups_->create(settings, context_.now());
   auto record = rollup_record::decode(**stored);
   if (!record)
     return tl::unexpected(std::move(record.error()));

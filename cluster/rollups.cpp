@@ -90,9 +90,11 @@ void rollup_registry::load(rollup_record x, const rollup_settings& settings,
   watermark_.load(record_.watermark, now);
 }
 
-result<void> rollup_registry::create(const rollup_settings& settings) {
+result<void> rollup_registry::create(const rollup_settings& settings,
+                                     time_ms now) {
   settings_ = settings;
   watermark_.configure(settings.idle_after, settings.future_limit);
+  watermark_.load({}, now);
   auto next = rollup_record{};
   if (settings.every > 0)
     next.plan = window_plan::periodic(settings.every);

@@ -65,7 +65,7 @@ public:
   void load(rollup_record x, const rollup_settings& settings, time_ms now);
 
   /// A cluster's first plan. Must be the first call if there is no record.
-  result<void> create(const rollup_settings& settings);
+  result<void> create(const rollup_settings& settings, time_ms now);
 
   /// A change of `every` is prepared in all shards first; see `note_shard`.
   /// Fails with `conflict` while another is under way.

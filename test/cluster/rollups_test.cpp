@@ -236,7 +236,7 @@ private:
     };
     coordinator_ = std::make_unique<rollup_registry>(shards, save);
     if (first)
-      RC_ASSERT(coordinator_->create(settings_).has_value());
+      RC_ASSERT(coordinator_->create(settings_, now).has_value());
     else
       coordinator_->load(record_, settings_, now);
     // Whoever is live has said so again, and time has passed.
