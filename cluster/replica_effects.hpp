@@ -27,7 +27,10 @@ struct replica_record {
   }
 };
 
-/// Append to the journal; then `replica::stored`, or `replica::not_stored`.
+/// Append to the journal; then `replica::stored`, or `replica::not_stored`. What
+/// follows an entry that was refused is refused with it, until that one comes
+/// again. An entry that the journal has already counts as stored: a retry may
+/// cross with what it repeats.
 struct journal_append {
   entry_ptr entry;
   /// Committed by now: worth keeping beside the entry, so that a restart

@@ -1,0 +1,264 @@
+#include "cluster/configurations.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cassert>
+#include <tuple>
+
+// Who leads a shard, as long as a valid member is there.
+
+namespace weir {
+
+configurations::configurations(config_store& store, uint32_t shards,
+                               configuration_options options,
+                               membership_options nodes)
+  : store_(store), options_(options), nodes_(nodes), shards_(shards) {
+  for (auto i = uint32_t{0}; i < shards; ++i)
+    shards_[i].config.shard = i;
+}
+
+result<void> configurations::load(int64_t now) {
+  auto all = store_.get_all();
+  if (!all)
+    return tl::unexpected(std::move(all.error()));
+  for (auto& x : *all) {
+    if (x.shard >= shards_.size())
+      return fail(ec::damaged,
+                  fmt::format("the catalog holds shard {}, but the cluster has "
+                              "only {}",
+                              x.shard, shards_.size()));
+    auto& shard = shards_[x.shard];
+    shard.target = {x.primary};
+    for (auto& m : x.members)
+      if (m.node != x.primary)
+        shard.target.push_back(m.node);
+    shard.config = std::move(x);
+    settled_at_ = now + options_.settle;
+  }
+  return {};
+}
+
+void configurations::remember_commit(uint32_t shard, const log_position& x) {
+  if (shard < shards_.size() && x.index > shards_[shard].committed.index)
+    shards_[shard].committed = x;
+}
+
+void configurations::report(const member& from,
+                            const std::vector<replica_report>& reports,
+                            int64_t now) {
+  if (!nodes_.seen(from, now))
+    return;
+  for (auto& x : shards_)
+    x.reports.erase(from.node);
+  for (auto& report : reports) {
+    if (report.shard >= shards_.size())
+      continue;
+    auto& x = shards_[report.shard];
+    // An empty shard has nothing to lose, and a copy that nobody counts on may
+    // be of a past that was given up.
+    if (!report.empty && report.epoch == x.config.epoch
+        && report.role >= replica_role::backup)
+      remember_commit(report.shard, report.committed);
+    x.reports[from.node] = report;
+  }
+}
+
+const replica_report* configurations::find_report(
+  uint32_t shard, const std::string& node) const {
+  auto& reports = shards_[shard].reports;
+  auto i = reports.find(node);
+  return i != reports.end() ? &i->second : nullptr;
+}
+
+bool configurations::is_valid(const entry& x, const member& m) const {
+  auto report = find_report(x.config.shard, m.node);
+  return nodes_.is_up(m) && (report == nullptr || !report->failed);
+}
+
+uint64_t configurations::next_epoch(const entry& x) const {
+  auto res = std::max(x.config.epoch, x.fence);
+  for (auto& [node, report] : x.reports)
+    res = std::max(res, report.promised);
+  return res + 1;
+}
+
+result<bool> configurations::install(entry& x, shard_config next) {
+  auto shard = x.config.shard;
+  next.shard = shard;
+  auto done = store_.compare_and_set(shard, x.config.epoch, next);
+  if (!done)
+    return tl::unexpected(std::move(done.error()));
+  if (!*done) {
+    // Somebody else was quicker: what counts is what is stored.
+    auto present = store_.get(shard);
+    if (!present)
+      return tl::unexpected(std::move(present.error()));
+    if (*present)
+      next = std::move(**present);
+  }
+  x.config = std::move(next);
+  x.answers.clear();
+  x.fence = 0;
+  x.trouble.clear();
+  return *done;
+}
+
+result<decision> configurations::propose(const proposal& asked) {
+  auto& next = asked.next;
+  if (next.shard >= shards_.size())
+    return fail(ec::invalid_argument,
+                fmt::format("there is no shard {}", next.shard));
+  auto& x = shards_[next.shard];
+  if (x.config.epoch != asked.expected)
+    return decision{x.config, {}};
+  auto& members = x.config.members;
+  auto known = [&](const member& m) {
+    return std::find(members.begin(), members.end(), m) != members.end();
+  };
+  if (x.config.primary != asked.from.node || !known(asked.from))
+    return decision{x.config, "it does not come from the primary"};
+  auto leads
+    = std::any_of(next.members.begin(), next.members.end(), [&](auto& m) {
+        return m.node == next.primary;
+      });
+  if (!leads || next.epoch <= asked.expected)
+    return decision{x.config, "its primary is no member"};
+  for (auto& m : next.members)
+    if ((!known(m) || (m.node == next.primary && m.node != asked.from.node))
+        && !is_valid(x, m))
+      return decision{x.config, fmt::format("node {} is away", m.node)};
+  auto config = next;
+  config.min_copies = options_.min_copies;
+  if (auto done = install(x, std::move(config)); !done)
+    return tl::unexpected(std::move(done.error()));
+  return decision{x.config, {}};
+}
+
+result<void> configurations::create(entry& x) {
+  auto next = shard_config{};
+  next.epoch = next_epoch(x);
+  next.min_copies = options_.min_copies;
+  // All of them begin with nothing, and so hold the same.
+  for (auto& id : x.target)
+    if (auto node = nodes_.find(id); node != nullptr && node->up)
+      next.members.push_back(node->self);
+  if (next.members.empty())
+    return {};
+  next.primary = next.members.front().node;
+  if (auto done = install(x, std::move(next)); !done)
+    return tl::unexpected(std::move(done.error()));
+  return {};
+}
+
+result<void> configurations::fail_over(entry& x, int64_t now) {
+  auto led = std::map<std::string, size_t>{};
+  for (auto& shard : shards_)
+    ++led[shard.config.primary];
+  auto rank = [&](const member& m) {
+    auto node = nodes_.find(m.node);
+    return std::tuple{nodes_.backup_only(m.node, now), node->draining,
+                      led[m.node]};
+  };
+  auto next = x.config;
+  auto best = static_cast<const member*>(nullptr);
+  for (auto& m : x.config.members)
+    if (is_valid(x, m) && (best == nullptr || rank(m) < rank(*best)))
+      best = &m;
+  assert(best != nullptr);
+  next.epoch = next_epoch(x);
+  next.primary = best->node;
+  next.min_copies = options_.min_copies;
+  // The old primary goes, and whoever lives another life. Others may just be
+  // slow: only the new primary can tell.
+  next.members.clear();
+  for (auto& m : x.config.members) {
+    auto node = nodes_.find(m.node);
+    auto changed = node != nullptr && !(node->self == m) && node->up;
+    if (m.node == x.config.primary || changed) {
+      auto disk = node_disk{m.node, m.disk};
+      if (std::find(next.eligible.begin(), next.eligible.end(), disk)
+            == next.eligible.end()
+          && !nodes_.is_gone(disk))
+        next.eligible.push_back(disk);
+    } else {
+      next.members.push_back(m);
+    }
+  }
+  if (auto done = install(x, std::move(next)); !done)
+    return tl::unexpected(std::move(done.error()));
+  return {};
+}
+
+result<std::vector<instruction>> configurations::plan(int64_t now) {
+  auto res = std::vector<instruction>{};
+  nodes_.advance(now);
+  place(now);
+  for (auto& x : shards_) {
+    auto done = result<void>{};
+    auto& members = x.config.members;
+    auto valid = [&](const member& m) {
+      return is_valid(x, m);
+    };
+    auto leads = [&](const member& m) {
+      return m.node == x.config.primary && is_valid(x, m);
+    };
+    if (x.config.epoch == 0)
+      done = create(x);
+    else if (std::any_of(members.begin(), members.end(), leads))
+      x.trouble.clear();
+    else if (now < settled_at_)
+      x.trouble = "the coordinator has just started";
+    else if (std::any_of(members.begin(), members.end(), valid))
+      done = fail_over(x, now);
+    else
+      done = elect(x, now, res);
+    if (!done)
+      return tl::unexpected(std::move(done.error()));
+  }
+  tell(now, res);
+  return res;
+}
+
+std::string configurations::describe(const std::vector<node_disk>& xs) const {
+  auto res = std::string{};
+  for (auto& x : xs) {
+    auto node = nodes_.find(x.node);
+    auto sep = res.empty() ? "" : ", ";
+    if (node == nullptr)
+      res += fmt::format("{}{}", sep, x.node);
+    else if (node->self.disk != x.disk)
+      res += fmt::format("{}{} (with a disk that it had before)", sep,
+                         node->name);
+    else
+      res += fmt::format("{}{}", sep, node->name);
+  }
+  return res;
+}
+
+std::string configurations::trouble(uint32_t shard) const {
+  auto& x = shards_[shard];
+  if (x.config.epoch == 0)
+    return "no node has joined yet";
+  if (!x.trouble.empty())
+    return x.trouble;
+  auto report = find_report(shard, x.config.primary);
+  auto node = nodes_.find(x.config.primary);
+  if (report == nullptr || report->epoch != x.config.epoch)
+    return fmt::format("node {} is taking it over",
+                       node != nullptr ? node->name : x.config.primary);
+  return report->serving ? std::string{} : report->text;
+}
+
+bool configurations::is_empty(const std::string& node) const {
+  return std::none_of(shards_.begin(), shards_.end(), [&](auto& x) {
+    auto holds = [&](auto& y) {
+      return y.node == node;
+    };
+    return std::any_of(x.config.members.begin(), x.config.members.end(), holds)
+           || std::any_of(x.config.eligible.begin(), x.config.eligible.end(),
+                          holds);
+  });
+}
+
+} // namespace weir
