@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 #include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/dup_filter_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -22,6 +23,11 @@ namespace {
 /// Messages that an actor handles before another one gets its turn: a query
 /// never waits for the whole queue of a busy shard.
 constexpr size_t messages_per_turn = 5;
+
+/// A line that follows itself is written again after this long: what is tried
+/// many times a second, such as writing to a full disk, must not fill the log,
+/// too.
+constexpr auto same_line_after = std::chrono::seconds{10};
 
 spdlog::level::level_enum to_level(log_severity x) {
   switch (x) {
@@ -66,9 +72,15 @@ caf::actor_system& start_system() {
 
 result<void> start_logging(const process_settings& x) {
   try {
-    auto logger = x.log_file.empty()
-                    ? spdlog::stderr_logger_mt("weir")
-                    : spdlog::basic_logger_mt("weir", x.log_file);
+    auto out = spdlog::sink_ptr{};
+    if (x.log_file.empty())
+      out = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+    else
+      out = std::make_shared<spdlog::sinks::basic_file_sink_mt>(x.log_file);
+    auto filter
+      = std::make_shared<spdlog::sinks::dup_filter_sink_mt>(same_line_after);
+    filter->add_sink(std::move(out));
+    auto logger = std::make_shared<spdlog::logger>("weir", std::move(filter));
     logger->set_level(to_level(x.log_level));
     logger->flush_on(spdlog::level::info);
     logger->set_pattern("%Y-%m-%d %H:%M:%S.%e %l: %v");

@@ -181,6 +181,9 @@ class FullDiskTest(harness.SystemTest):
         # What was acknowledged is still answered.
         done = self.assert_done(cluster.ask([{"entity": "e0"}]))
         self.assertTrue(done.row["found"])
+        # Nor is the log flooded, which may be on the same disk.
+        told = cluster.nodes[0].process.output.count("the journal refuses")
+        self.assertTrue(0 < told <= 3, told)
         self.grow(self.disk, "64m")
         self.assertEqual(producer.wait(), 0, producer.output)
         self.assert_ledger(cluster, accepted=oracle.count)
