@@ -221,7 +221,13 @@ void coordinator_host_state::alarm() {
     directory_->leave(node);
   }
   plan();
-  if (now - commits_saved_ >= save_commits_every) {
+  // A shard's first commit is written down at once: else damage to its log
+  // would show no loss.
+  auto begun = size_t{0};
+  for (auto i = uint32_t{0}; i < directory_->shards(); ++i)
+    begun += directory_->committed(i).index > 0 ? 1 : 0;
+  if (now - commits_saved_ >= save_commits_every
+      || begun > context_.contents.known.size()) {
     save_commits();
     expire_windows();
   }
