@@ -49,7 +49,8 @@ void leadership::pursue(const replica_goals& goals, int64_t now) {
   goals_ = goals;
   meet_peers(now);
   for (auto& [node, x] : peers_)
-    pump(x, now);
+    if (x.sent_at == 0)
+      send_heartbeat(x, now);
   consider(now);
 }
 

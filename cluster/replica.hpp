@@ -61,7 +61,8 @@ public:
   void promise(const fence& x);
 
   /// Whether the copy may be deleted: nobody counts on it, in that epoch or
-  /// since. If so, the replica is to be deleted with it.
+  /// since. The record stays whatever becomes of the copy: who forgot a promise
+  /// could be talked into following a primary of the past.
   bool drop(const drop_copy& x) const;
 
   // -- from other replicas of the shard
