@@ -164,7 +164,6 @@ void double_accumulator::add(const double_accumulator& other) {
   touched_ = touched_ || other.touched_;
   if (other.size_ == 0)
     return;
-  carry();
   reach(other.first_, uint32_t{other.first_} + other.size_);
   for (auto i = size_t{0}; i < other.size_; ++i)
     digits_[i + other.first_ - first_] += other.digits_[i];

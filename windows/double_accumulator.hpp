@@ -68,8 +68,10 @@ private:
   /// of 64 bits left.
   static constexpr uint32_t places_stored = places - 2;
 
-  /// Additions between carries: each adds less than 2^32 to a digit of 63 bits.
-  static constexpr uint32_t additions_max = 1u << 30;
+  /// Additions between carries. Each adds less than 2^32 to a digit, which has
+  /// 63 bits, so that there is room for many more: two such sums can be added
+  /// as they are. More would save nothing that can be measured.
+  static constexpr uint32_t additions_max = 1u << 16;
 
   template <uint32_t N>
   void add_digits(bool negative, const uint32_t (&digits)[N], uint32_t first);

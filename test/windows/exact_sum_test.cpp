@@ -195,6 +195,20 @@ TEST_SUITE("windows/exact_sum") {
     }
   }
 
+  TEST_CASE("carries in the midst of additions change nothing") {
+    auto x = exact_sum{};
+    auto y = exact_sum{};
+    for (auto i = 0; i < 200'000; ++i) {
+      x.add(-0x1.fffffffffffffp60);
+      y.add(i % 3 == 0 ? -0x1p61 : 0x1.fffffffffffffp60);
+    }
+    CHECK(x.to_double() == -0x1.fffffffffffffp60 * 200'000);
+    x.add(y);
+    CHECK(x.value()
+          == big_number{-66'667}
+               * (exactly(0x1p61) + exactly(0x1.fffffffffffffp60)));
+  }
+
   TEST_CASE("integers encode to 17 bytes") {
     CHECK(bytes_of(exact_sum{}).size() == 17);
     CHECK(bytes_of(sum_of({number::of(int64_t{-1})})).size() == 17);
@@ -205,7 +219,12 @@ TEST_SUITE("windows/exact_sum") {
     auto bytes = bytes_of(sum_of_doubles({1.0, 0x1p-40}));
     for (auto n = size_t{0}; n < bytes.size(); ++n)
       CHECK(!decoded<exact_sum>(bytes.substr(0, n)));
-    // A sign that there isn't, a place too far, zeros at an end, a minus zero.
+    auto zero = std::string(4, '\0');
+    auto two_digits = std::string(16, '\0') + "\1\1\2";
+    CHECK(decoded<exact_sum>(two_digits + "abcdabcd"));
+    CHECK(!decoded<exact_sum>(two_digits + zero + "abcd"));
+    CHECK(!decoded<exact_sum>(two_digits + "abcd" + zero));
+    // A sign that there isn't, a place too far, no digit, a minus zero.
     CHECK(!decoded<exact_sum>(std::string(16, '\0') + '\3'));
     CHECK(!decoded<exact_sum>(std::string(16, '\0') + "\1\xff\1" + "abcd"));
     CHECK(!decoded<exact_sum>(std::string(16, '\0') + "\1\1\1"
@@ -261,6 +280,23 @@ TEST_SUITE("windows/big_number") {
       RC_ASSERT(same((exactly(x) * exactly(y) - exactly(z)).to_double(),
                      expected == 0 ? 0.0 : expected));
     }));
+  }
+
+  TEST_CASE("what is past all digits of a quotient still decides a tie") {
+    // 2^-59 * (1 + 2^-53 + 2^-106 + ...)
+    CHECK(big_number{1}.to_double((uint64_t{1} << 59) - 64)
+          == 0x1.0000000000001p-59);
+  }
+
+  TEST_CASE("numbers below the least normal one are rounded once, too") {
+    auto least = exactly(least_double);
+    auto half = exactly(0x1p-1) * least;
+    auto bit = exactly(0x1p-60) * least;
+    CHECK((least + half).to_double() == 2 * least_double);
+    CHECK((least + half - bit).to_double() == least_double);
+    CHECK(half.to_double() == 0);
+    CHECK((half + bit).to_double() == least_double);
+    CHECK(bit.to_double() == 0);
   }
 
   TEST_CASE("dividing twice rounds once") {

@@ -212,6 +212,28 @@ TEST_SUITE("windows/rollup_change") {
     CHECK(ledger == counts(5, 0, 0, 0));
   }
 
+  TEST_CASE_FIXTURE(fixture,
+                    "a change may begin right after the last reading") {
+    start(400);
+    at(1199);
+    prepare(600);
+    at(1200);
+    REQUIRE(plan.settle(1199) == 1200);
+    tell();
+    CHECK(held() == held_windows{{800, 1}, {1200, 1}});
+    CHECK(table.plan().find(1200) == window_bounds{1200, 1800});
+  }
+
+  TEST_CASE_FIXTURE(fixture, "what no change can reach is in one window") {
+    start(400);
+    at(1100);
+    prepare(600);
+    at(1100);
+    CHECK(table.windows_held() == 1);
+    at(1101);
+    CHECK(table.windows_held() == 2);
+  }
+
   TEST_CASE_FIXTURE(fixture, "an abandoned change leaves no trace") {
     start(400);
     at(1100);
@@ -280,13 +302,16 @@ TEST_SUITE("windows/rollup_change") {
     at(500);
     CHECK(ledger == counts(2, 0, 0, 1));
     CHECK(table.cells() == 3);
+    // What has its cells needs no room, even if the limit has fallen.
+    table.configure({10, 1});
+    at(500);
+    CHECK(ledger == counts(3, 0, 0, 1));
   }
 
   TEST_CASE_FIXTURE(fixture, "hearing of a change again does not restart it") {
     start(400);
     prepare(600);
     at(500);
-    auto other = plan;
     plan.abandon();
     REQUIRE(plan.prepare(600));
     tell();

@@ -118,6 +118,20 @@ TEST_SUITE("windows/rollup_checkpoint") {
     CHECK(table.digest() == digest);
   }
 
+  TEST_CASE("windows that the plan does not have are refused") {
+    auto bytes_under = [](const window_plan& plan) {
+      auto table = rollup_table{};
+      table.set_plan(window_plan::periodic(1000), always);
+      table.apply(batch_of{}.add("a", "m", 500, 1).get(), {});
+      auto bytes = bytes_of(table);
+      auto plan_bytes = bytes_of(table.plan()).size();
+      return bytes.replace(1, plan_bytes, bytes_of(plan));
+    };
+    CHECK(decoded<rollup_table>(bytes_under(window_plan::periodic(1000))));
+    CHECK(!decoded<rollup_table>(bytes_under(window_plan::periodic(700))));
+    CHECK(!decoded<rollup_table>(bytes_under(window_plan{})));
+  }
+
   TEST_CASE("flipped bytes are refused, or are another table") {
     CHECK(rc::check([] {
       static const auto good = bytes_of(busy_table(3));

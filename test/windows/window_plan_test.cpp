@@ -173,6 +173,7 @@ TEST_SUITE("windows/window_plan") {
   TEST_CASE("pruning keeps the last of what has ended") {
     auto plan = plan_of({{0, 1000}, {1000, 2000}, {5000, 6000}});
     plan.prune(999);
+    plan.prune(1999);
     CHECK(plan.version() == 3);
     plan.prune(2500);
     CHECK(plan.version() == 4);
@@ -231,6 +232,40 @@ TEST_SUITE("windows/window_plan") {
       auto extreme = window_plan::periodic(7);
       RC_ASSERT(decoded<window_plan>(bytes_of(extreme)) == extreme);
     }));
+  }
+
+  TEST_CASE("bytes of a plan that cannot be are refused") {
+    struct segment {
+      time_ms from;
+      time_ms until;
+      uint64_t every;
+      bool closed;
+    };
+    auto decodes = [](const segment& x, uint64_t pending = 0) {
+      auto bytes = std::string{};
+      auto out = byte_writer{bytes};
+      out.fixed(uint8_t{1});
+      out.varint(1);
+      out.varint(pending);
+      out.varint(1);
+      out.varint(static_cast<uint64_t>(x.from) - static_cast<uint64_t>(always));
+      out.varint(static_cast<uint64_t>(x.until)
+                 - static_cast<uint64_t>(x.from));
+      out.varint(x.every);
+      out.fixed(static_cast<uint8_t>(x.closed));
+      return decoded<window_plan>(bytes).has_value();
+    };
+    CHECK(decodes({20, 40, 10, false}));
+    CHECK(!decodes({21, 40, 10, false}));
+    CHECK(!decodes({20, 41, 10, false}));
+    CHECK(!decodes({20, 40, 10, true}));
+    CHECK(!decodes({20, 20, 10, false}));
+    CHECK(!decodes({0, forever, uint64_t{1} << 63, false}));
+    CHECK(decodes({21, 41, 0, true}));
+    CHECK(!decodes({-1, 41, 0, true}));
+    CHECK(!decodes({0, time_max + 2, 0, true}));
+    CHECK(decodes({always, forever, 10, false}, 12));
+    CHECK(!decodes({always, forever, 10, false}, 11));
   }
 
   TEST_CASE("cut or flipped bytes are refused, or are another plan") {
