@@ -422,7 +422,7 @@ runner declare_average(CLI::App& app) {
 command query_command() {
   auto res = command{};
   res.name = "query";
-  res.help = "Ask for averages";
+  res.help = "Ask for averages of entities, and for totals over all of them";
   res.examples = {"weir query average sensor-0000001"};
   res.group = {{"average",
                 "The average of an entity over a sliding window",
@@ -431,7 +431,9 @@ command query_command() {
                  "weir query average --from questions.ndjson --json",
                  "weir query average sensor-1 --watch 1s"},
                 declare_average,
-                {}}};
+                {}},
+               query_window_command(),
+               query_windows_command()};
   return res;
 }
 
