@@ -1,6 +1,7 @@
 #pragma once
 
 #include "cluster/log.hpp"
+#include "cluster/sealing.hpp"
 #include "cluster/sessions.hpp"
 #include "cluster/verdict.hpp"
 #include "windows/failure.hpp"
@@ -109,7 +110,7 @@ struct assign_shards {
   /// What their logs must hold before they take anything.
   plan_text plan;
   /// Windows that end by then are sealed; the least int64: none.
-  time_ms sealed_through = 0;
+  time_ms sealed_through = before_time;
 };
 
 /// Asks the primary to let go of a shard that holds nothing.
@@ -152,7 +153,7 @@ struct shard_report {
   /// Of the plan in its log, and the greatest time of a reading before that;
   /// the least int64: none.
   uint64_t plan_version = 0;
-  time_ms plan_greatest = 0;
+  time_ms plan_greatest = before_time;
   rollup_counts rollup;
 };
 
@@ -181,7 +182,7 @@ struct heartbeat_ack {
   /// -1 before the first reading.
   time_ms cluster_clock = -1;
   /// The results of windows that end by then are stored; the least int64: none.
-  time_ms final_through = 0;
+  time_ms final_through = before_time;
 };
 
 // -- producers

@@ -108,7 +108,9 @@ struct node_fixture : actor_fixture {
   }
 
   void assign(uint32_t shard, uint64_t epoch = 1) {
-    tell(node, assign_shards{{{shard, epoch}}});
+    auto x = assign_shards{};
+    x.shards.push_back({shard, epoch});
+    tell(node, x);
   }
 
   void release(uint32_t shard, uint64_t epoch = 1) {
