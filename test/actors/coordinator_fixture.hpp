@@ -1,0 +1,222 @@
+#pragma once
+
+#include "actors/coordinator_host.hpp"
+#include "test/actors/scripted.hpp"
+#include "test/storage/support.hpp"
+
+#include <caf/typed_response_promise.hpp>
+
+namespace weir::test {
+
+/// A node that keeps what it is told, and says what a test wants it to.
+class scripted_node {
+public:
+  join_node self;
+  result<joined> in = fail(ec::timeout, "no answer yet");
+  /// Everything that it was ever assigned, with the newest epoch.
+  std::map<uint32_t, uint64_t> assigned;
+  std::vector<release_shard> releases;
+  std::vector<settings_text> settings;
+  std::vector<heartbeat_ack> acks;
+  std::vector<plan_text> plans;
+  std::vector<seal_windows> seals;
+  /// What its shards hold of windows that are not final.
+  held_partials partials;
+  /// What it says of itself when asked.
+  heartbeat news;
+  bool hangs = false;
+  std::vector<caf::typed_response_promise<heartbeat>> forgotten;
+
+  scripted_node(std::string id, uint16_t port) {
+    self.node = "node-at-" + std::to_string(port);
+    self.disk = "disk-at-" + std::to_string(port);
+    self.incarnation = 1;
+    self.name = std::move(id);
+    self.listens = {"127.0.0.1", port};
+  }
+
+  caf::behavior behavior(caf::event_based_actor* x) {
+    hdl = caf::actor_cast<caf::actor>(x);
+    return {
+      [this, x](const coordinator_actor& to) {
+        x->request(to, caf::infinite, self)
+          .then(
+            [this](const joined& y) {
+              in = y;
+            },
+            [this](caf::error& err) {
+              in = tl::unexpected(to_failure(err, "the coordinator"));
+            });
+      },
+      [this](const assign_shards& y) {
+        // Settings come before shards, or a node could not serve them.
+        REQUIRE(in.has_value());
+        for (auto& [shard, epoch] : y.shards)
+          assigned[shard] = std::max(assigned[shard], epoch);
+      },
+      [this](const release_shard& y) {
+        releases.push_back(y);
+      },
+      [this](const settings_text& y) {
+        settings.push_back(y);
+      },
+      [this](const heartbeat_ack& y) {
+        acks.push_back(y);
+      },
+      [this](const plan_text& y) {
+        plans.push_back(y);
+      },
+      [this](const seal_windows& y) {
+        seals.push_back(y);
+      },
+      [this](const get_partials&) {
+        return partials;
+      },
+      [this, x](const get_heartbeat&) -> caf::result<heartbeat> {
+        if (hangs)
+          return forgotten.emplace_back(x->make_response_promise<heartbeat>());
+        return news;
+      },
+    };
+  }
+
+  caf::actor hdl;
+};
+
+/// A coordinator with a catalog on the disk, at a time that the test sets.
+struct coordinator_fixture : actor_fixture {
+  temporary_directory dir;
+  cluster_settings initial;
+  process_settings process;
+  time_ms now = 1'700'000'000'000;
+  local_coordinator_actor boss;
+  std::vector<std::unique_ptr<scripted_node>> nodes;
+
+  coordinator_fixture() {
+    initial.shards = 4;
+    auto db = must(catalog::open(dir.file("coordinator.db")));
+    auto pairs = to_pairs(initial);
+    must(db.put_settings(1, {pairs.begin(), pairs.end()}));
+  }
+
+  ~coordinator_fixture() {
+    end();
+  }
+
+  void begin() {
+    auto context = coordinator_context{};
+    context.cluster = "c1";
+    context.name = "boss";
+    context.process = process;
+    context.store = std::make_shared<catalog>(
+      must(catalog::open(dir.file("coordinator.db"))));
+    context.contents = must(context.store->load());
+    context.now = [this] {
+      return now;
+    };
+    boss = spawn(coordinator_host, std::move(context));
+    run();
+  }
+
+  void restart() {
+    kill(boss);
+    boss = nullptr;
+    begin();
+  }
+
+  /// Time goes by, on every clock.
+  void pass(time_ms ms) {
+    for (auto step = time_ms{100}; ms > 0; ms -= step) {
+      now += step;
+      advance(std::chrono::milliseconds{step});
+    }
+  }
+
+  scripted_node& join(const std::string& id) {
+    auto port = static_cast<uint16_t>(7001 + nodes.size());
+    nodes.push_back(std::make_unique<scripted_node>(id, port));
+    return join_again(*nodes.back());
+  }
+
+  /// With a new connection, which is a new actor.
+  scripted_node& join_again(scripted_node& x) {
+    spawn([&x](caf::event_based_actor* y) {
+      return x.behavior(y);
+    });
+    run();
+    caf::anon_send(x.hdl, caf::actor_cast<coordinator_actor>(boss));
+    run();
+    return x;
+  }
+
+  /// `x` reports that it serves what it was assigned.
+  void beat(scripted_node& x, bool empty = true, uint64_t accepted = 0,
+            time_ms clock = -1) {
+    x.news = heartbeat{};
+    x.news.node = x.self.node;
+    x.news.incarnation = x.self.incarnation;
+    x.news.settings_version = 1;
+    for (auto& [shard, epoch] : x.assigned) {
+      auto report = shard_report{};
+      report.shard = shard;
+      report.epoch = epoch;
+      report.state = shard_state::serving;
+      report.index = 7;
+      report.empty = empty;
+      report.clock = clock;
+      report.entities = 2;
+      report.ledger.accepted = accepted;
+      report.ledger.late = 1;
+      x.news.shards.push_back(report);
+    }
+    caf::send_as(x.hdl, boss, x.news);
+    run();
+  }
+
+  void answer(scripted_node& x, bool gone) {
+    for (auto& y : std::exchange(x.releases, {})) {
+      if (gone)
+        x.assigned.erase(y.shard);
+      caf::send_as(x.hdl, boss,
+                   shard_released{x.self.node, y.shard, y.epoch, gone});
+    }
+    run();
+  }
+
+  /// Settles all releases and assignments.
+  void settle(bool empty = true) {
+    for (auto i = 0; i < 5; ++i)
+      for (auto& x : nodes) {
+        answer(*x, true);
+        beat(*x, empty);
+      }
+  }
+
+  routes where() {
+    return must(ask<routes>(boss, get_routes{}));
+  }
+
+  cluster_status status() {
+    return must(ask<cluster_status>(boss, get_status{}));
+  }
+
+  result<producer_opened> open(const std::string& name) {
+    return ask<producer_opened>(boss, open_producer{name, false});
+  }
+
+  result<session_reported> report(const producer_opened& who, uint64_t prefix,
+                                  uint64_t malformed = 0, bool ended = false) {
+    auto x = report_session{};
+    x.producer = who.producer;
+    x.session = who.session;
+    x.base = who.base;
+    x.prefix = prefix;
+    x.digest = 11 * prefix;
+    x.digest_at = prefix;
+    x.malformed = malformed;
+    x.ended = ended;
+    return ask<session_reported>(boss, x);
+  }
+};
+
+} // namespace weir::test
