@@ -78,6 +78,17 @@ result<window_answer> answer_of(const final_row& x) {
   return res;
 }
 
+/// Since when there are windows of the present duration, or none of any.
+time_ms rule_begins(const window_plan& x) {
+  auto& segments = x.segments();
+  auto last = std::find_if(segments.rbegin(), segments.rend(), [](auto& y) {
+    return y.every > 0;
+  });
+  if (last == segments.rend())
+    return window_plan::always;
+  return x.periodic() ? last->from : last->until;
+}
+
 void keep_metric(window_answer& x, const std::string& metric) {
   if (metric.empty())
     return;
@@ -470,6 +481,7 @@ caf::result<window_list> coordinator_host_state::list(const get_windows& x) {
   auto res = window_list{};
   auto& plan = rollups_->plan();
   res.every = plan.every();
+  res.every_from = rule_begins(plan);
   res.every_pending = plan.pending().value_or(-1);
   res.lateness = settings_.effective_rollup_lateness();
   res.version = plan.version();
