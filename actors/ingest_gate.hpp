@@ -3,7 +3,9 @@
 #include "cluster/log.hpp"
 #include "cluster/verdict.hpp"
 #include "windows/failure.hpp"
+#include "windows/reading.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -27,6 +29,8 @@ struct session_start {
   uint64_t digest_at = 0;
   /// By shard: the last record that is in its log already.
   std::vector<uint64_t> last;
+  /// A record dated further ahead of the wall clock is refused, ms.
+  time_ms future_limit = 0;
 };
 
 /// What the reader can show of a session.
@@ -48,6 +52,11 @@ class ingest_gate {
 public:
   // -- the reader's side
 
+  /// The record with this number was read, whatever becomes of it.
+  void read(uint64_t number) {
+    read_.store(number, std::memory_order_relaxed);
+  }
+
   /// Waits until the session is open, at most `timeout`.
   result<session_start> wait_open(std::chrono::milliseconds timeout);
 
@@ -66,6 +75,11 @@ public:
 
   // -- the actor's side
 
+  /// Number of the last record read; 0 before the first.
+  uint64_t last_read() const {
+    return read_.load(std::memory_order_relaxed);
+  }
+
   void opened(session_start x);
   void acknowledged(uint64_t bytes, const session_progress& x);
   void show(const session_progress& x);
@@ -77,6 +91,7 @@ public:
   void failed(failure why);
 
 private:
+  std::atomic<uint64_t> read_ = 0;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::optional<session_start> start_;

@@ -13,10 +13,6 @@ namespace {
 /// How often what waits is looked at.
 constexpr auto tick_every = std::chrono::milliseconds{50};
 
-/// How often progress is reported: at most so much is skipped one by one when
-/// an input is resumed.
-constexpr auto report_every = std::chrono::seconds{1};
-
 /// Routes are asked for at most this often.
 constexpr auto refresh_every = std::chrono::milliseconds{200};
 
@@ -29,9 +25,10 @@ constexpr auto refused_backoff_max = std::chrono::milliseconds{1000};
 constexpr auto patience_min = std::chrono::seconds{3};
 constexpr auto patience_max = std::chrono::seconds{60};
 
-/// Marks of the input that wait for acknowledgements, at most; beyond it every
-/// second one goes.
-constexpr size_t marks_max = 1024;
+failure another_cluster() {
+  return {ec::wrong_cluster,
+          "another cluster answers at the coordinator's address"};
+}
 
 } // namespace
 
@@ -70,8 +67,12 @@ void ingest_host_state::dial_coordinator() {
              fmt::format("{} is a {}; --join wants the "
                          "coordinator's address",
                          to_string(context_.process.join), x.who.role)});
+        if (routes_ && x.who.cluster != routes_->cluster)
+          return give_up(another_cluster());
         coordinator_ = caf::actor_cast<coordinator_actor>(x.actor);
         self_->monitor(coordinator_);
+        // It may have been restarted, and then waits to hear of everybody.
+        report();
         if (phase_ == phase::connecting)
           links_.init(self_, context_.dialer, x.who.cluster,
                       std::chrono::milliseconds{context_.process.timeout});
@@ -113,8 +114,13 @@ void ingest_host_state::refresh() {
 void ingest_host_state::routes_arrived(const routes& x) {
   refreshing_ = false;
   if (routes_ && x.shards.size() != routes_->shards.size())
-    return give_up({ec::wrong_cluster,
-                    "another cluster answers at the coordinator's address"});
+    return give_up(another_cluster());
+  // One that was changed meanwhile to what this version does not know is no
+  // reason to stop.
+  if (auto settings = cluster_settings_from(x.settings.values))
+    cluster_ = *settings;
+  else if (!routes_)
+    return give_up(std::move(settings.error()));
   routes_ = x;
   if (outbox_ == nullptr) {
     outbox_ = std::make_unique<outbox>(static_cast<uint32_t>(x.shards.size()));
@@ -176,6 +182,13 @@ void ingest_host_state::open_producer_session() {
     .then(
       [this](const producer_opened& x) {
         opened_ = x;
+        told_.producer = x.producer;
+        told_.session = x.session;
+        told_.base = x.base;
+        told_.prefix = x.prefix;
+        told_.digest = x.digest;
+        told_.digest_at = x.digest_at;
+        report();
         if (!context_.producer.empty())
           return open_shards();
         // Nobody else has this id: there is nothing to ask the shards.
@@ -232,10 +245,9 @@ void ingest_host_state::begin_streaming() {
   }
   // A producer without a name never resumes.
   head_is_known_ = context_.producer.empty() || start_.digest_at > start_.base;
-  passed_.record = start_.prefix;
-  passed_.digest = start_.digest;
   handed_over_ = start_.prefix;
-  reported_ = start_.prefix;
+  start_.future_limit = cluster_.future_limit;
+  last_input_ = self_->clock().now();
   phase_ = phase::streaming;
   trouble_.clear();
   context_.gate->opened(start_);
@@ -259,14 +271,11 @@ void ingest_host_state::send(outgoing_parcel& x) {
   }
   handed_over_ = x.handed_over;
   input_ended_ = input_ended_ || x.end;
-  // An input that was acknowledged before still has duplicates to report.
-  if (x.mark.record >= passed_.record)
-    marks_.push_back(x.mark);
-  if (marks_.size() > marks_max)
-    for (auto i = size_t{0}; i < marks_.size() - 1; ++i)
-      marks_.erase(marks_.begin() + static_cast<ptrdiff_t>(i));
-  if (!head_is_known_ && !marks_.empty() && !reporting_)
-    return report();
+  flush_ = flush_ || x.flush;
+  take_mark(x.mark);
+  pass_marks();
+  last_input_ = now;
+  report_if_due();
   pump_later();
   finish();
 }
@@ -444,6 +453,8 @@ void ingest_host_state::alarm(const timer& x) {
   self_->delayed_send(self_, tick_every, timer{tick});
   if (refresh_is_due_ || (phase_ == phase::opening && !refreshing_))
     refresh();
+  note_input();
+  report_if_due();
   if (phase_ != phase::streaming)
     return;
   auto now = self_->clock().now();
@@ -451,8 +462,6 @@ void ingest_host_state::alarm(const timer& x) {
     look_after(i, now);
   if (!trouble_.empty())
     context_.gate->show(progress());
-  if (now - last_report_ >= report_every)
-    report();
   pump();
   finish();
 }
@@ -476,93 +485,14 @@ void ingest_host_state::look_after(uint32_t shard, clock::time_point now) {
   refresh_is_due_ = true;
 }
 
-void ingest_host_state::pass_marks() {
-  auto first = outbox_->first_unacknowledged();
-  auto prefix = std::min(handed_over_, first - 1);
-  while (!marks_.empty() && marks_.front().record <= prefix) {
-    passed_ = marks_.front();
-    marks_.pop_front();
-  }
-}
-
 session_progress ingest_host_state::progress() const {
   auto res = session_progress{};
   for (auto& lane : lanes_)
     res.counts += lane.counts;
-  res.acknowledged = passed_.record;
+  res.acknowledged = prefix();
   res.trouble = trouble_;
   res.copies = copies_;
   return res;
-}
-
-report_session ingest_host_state::summary(const input_mark& mark,
-                                          bool ended) const {
-  return {opened_.producer,  opened_.session,   start_.base,
-          passed_.record,    mark.digest,       mark.record,
-          passed_.malformed, passed_.duplicate, ended};
-}
-
-void ingest_host_state::report() {
-  if (reporting_ || !coordinator_)
-    return;
-  last_report_ = self_->clock().now();
-  auto mark = passed_;
-  if (!head_is_known_) {
-    // Before the first block leaves, it must be known whose it is: a digest of
-    // what is about to be sent.
-    if (marks_.empty())
-      return;
-    mark = marks_.front();
-  } else if (passed_.record == reported_) {
-    return;
-  }
-  reporting_ = true;
-  self_
-    ->request(coordinator_, std::chrono::milliseconds{context_.process.timeout},
-              summary(mark, false))
-    .then(
-      [this, record = passed_.record](const session_reported&) {
-        reporting_ = false;
-        reported_ = record;
-        if (!head_is_known_) {
-          head_is_known_ = true;
-          pump_later();
-        }
-        finish();
-      },
-      [this](caf::error& err) {
-        reporting_ = false;
-        auto why = to_failure(err, "the coordinator");
-        if (why.code == ec::stale_session)
-          return give_up(std::move(why));
-        trouble_ = why.text;
-        refresh_is_due_ = true;
-      });
-}
-
-void ingest_host_state::finish() {
-  if (phase_ != phase::streaming || !input_ended_ || !outbox_->empty()
-      || reporting_ || !coordinator_)
-    return;
-  pass_marks();
-  reporting_ = true;
-  self_
-    ->request(coordinator_, std::chrono::milliseconds{context_.process.timeout},
-              summary(passed_, true))
-    .then(
-      [this](const session_reported&) {
-        phase_ = phase::over;
-        context_.gate->show(progress());
-        context_.gate->ended();
-      },
-      [this](caf::error& err) {
-        reporting_ = false;
-        auto why = to_failure(err, "the coordinator");
-        if (why.code == ec::stale_session)
-          return give_up(std::move(why));
-        trouble_ = why.text;
-        refresh_is_due_ = true;
-      });
 }
 
 ingest_actor::behavior_type ingest_host(

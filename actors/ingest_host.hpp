@@ -71,15 +71,25 @@ private:
   void connect(const address& to);
   void node_is_up(const address& to);
   void look_after(uint32_t shard, clock::time_point now);
-  void report();
-  void finish();
   void give_up(failure why);
   session_progress progress() const;
-  report_session summary(const input_mark& mark, bool ended) const;
   const node_route* node_of(uint32_t shard) const;
   void count_nodes();
-  void pass_marks();
   void count(uint32_t shard, uint64_t added, uint64_t removed);
+
+  // What the coordinator is told: ingest_reports.cpp.
+  void take_mark(const input_mark& x);
+  void pass_marks();
+  uint64_t prefix() const;
+  void note_input();
+  bool idle() const;
+  bool owes_head() const;
+  bool owes_report() const;
+  report_session next_report() const;
+  void report_if_due();
+  void report();
+  void tell(const report_session& x);
+  void finish();
 
   ingest_actor::stateful_pointer<ingest_host_state> self_ = nullptr;
   ingest_context context_;
@@ -92,6 +102,8 @@ private:
   clock::time_point refreshed_{};
 
   std::optional<routes> routes_;
+  /// As last read in `routes_`.
+  cluster_settings cluster_;
   /// By node of `routes_`: the shards that it serves.
   std::vector<std::vector<uint32_t>> shards_of_;
   /// By node: bytes on their way to it.
@@ -104,13 +116,23 @@ private:
 
   std::deque<input_mark> marks_;
   uint64_t handed_over_ = 0;
-  input_mark passed_;
+  /// The last one before which all is acknowledged; none: the session has
+  /// acknowledged nothing that goes beyond those before it.
+  std::optional<input_mark> passed_;
   bool input_ended_ = false;
+  bool flush_ = false;
   bool reporting_ = false;
-  uint64_t reported_ = 0;
+  /// What the coordinator knows: what it said at first, then what it was told.
+  report_session told_;
   /// What tells this input from others is at the coordinator.
   bool head_is_known_ = false;
+  /// Of the last report that was sent, whether it arrived or not.
+  bool sent_idle_ = false;
+  bool sent_head_ = false;
   clock::time_point last_report_{};
+  /// Last record known to be read, and when that was.
+  uint64_t seen_ = 0;
+  clock::time_point last_input_{};
   uint32_t copies_ = 0;
   std::string trouble_;
 };

@@ -53,6 +53,7 @@ struct arguments {
   std::string rejects;
   std::string producer;
   bool resume = false;
+  bool flush = false;
   bool strict = false;
   bool json = false;
   bool quiet = false;
@@ -156,6 +157,11 @@ private:
 
   bool interrupted() const {
     return interrupts > 0;
+  }
+
+  /// Nothing of the input is left to be sent another time.
+  bool read_to_the_end() const {
+    return !interrupted() && !stopped_at_bad_line_ && files_failed_ == 0;
   }
 
   const arguments& opts_;
@@ -325,6 +331,9 @@ exit_code ingest_run::summarize() {
       "sent is acknowledged{}",
       session_->records(),
       opts_.producer.empty() ? "" : "; --resume goes on from here"));
+  if (opts_.flush && !read_to_the_end())
+    complain("not flushed, as --flush says, because the input was not read to "
+             "its end");
   if (interrupted() || files_failed_ > 0)
     return exit_code::failure;
   return stopped_at_bad_line_ || malformed + counts.future + counts.refused > 0
@@ -337,7 +346,7 @@ result<exit_code> ingest_run::run() {
     return tl::unexpected(done.error());
   auto outcome = read();
   if (outcome)
-    outcome = session_->end();
+    outcome = session_->end(opts_.flush && read_to_the_end());
   if (outcome)
     outcome = drain();
   display_->clear();
@@ -395,6 +404,11 @@ runner declare(CLI::App& app) {
     "The input is the one that was interrupted, from its beginning: skip what "
     "is acknowledged.");
   resume->needs("--producer");
+  app.add_flag("--flush", opts->flush,
+               "Nothing more will come: once the input is read to its end, the "
+               "windows that it has reached become final as soon as no other "
+               "producer holds them, without waiting for later readings. What "
+               "comes for them afterwards is late.");
   app.add_option("--rejects", opts->rejects, "Write bad lines to this file.")
     ->type_name("FILE");
   app.add_flag("--strict", opts->strict, "Stop at the first bad line.");
@@ -421,6 +435,7 @@ command ingest_command() {
           {"weir ingest events.ndjson more.csv.gz",
            "tail -F sensors.ndjson | weir ingest --join 127.0.0.1:7411",
            "weir ingest --producer import-7 --resume big.ndjson.gz",
+           "weir ingest --flush last-month.csv.gz",
            "weir ingest --time ts --entity device --value temp data.csv"},
           declare,
           {}};

@@ -1,5 +1,6 @@
 #include "apps/ingest_session.hpp"
 
+#include "actors/clock.hpp"
 #include "cluster/sharding.hpp"
 #include "messages/types.hpp"
 
@@ -50,7 +51,7 @@ ingest_session::ingest_session(const process_settings& process,
 ingest_session::~ingest_session() = default;
 
 result<void> ingest_session::count(std::string_view raw) {
-  ++number_;
+  gate_->read(++number_);
   if (digest_ == nullptr)
     return {};
   XXH3_64bits_update(digest_.get(), raw.data(), raw.size());
@@ -70,6 +71,7 @@ result<void> ingest_session::count(std::string_view raw) {
 result<void> ingest_session::add(const record& x) {
   if (auto same = count(x.raw); !same)
     return same;
+  note_time(x.time);
   received_ += x.size;
   if (number_ <= start_.prefix) {
     duplicate_ += x.size;
@@ -106,6 +108,14 @@ result<void> ingest_session::add_bad(std::string_view raw) {
   return {};
 }
 
+void ingest_session::note_time(time_ms x) {
+  // The clock is read when it has to have moved, and not for every record.
+  if (x > present_)
+    present_ = wall_clock() + start_.future_limit;
+  if (x <= present_)
+    greatest_ = std::max(greatest_, x);
+}
+
 void ingest_session::close(uint32_t shard) {
   auto& block = blocks_[shard];
   auto header = block_header{shard, start_.producer, start_.session,
@@ -127,6 +137,7 @@ input_mark ingest_session::mark() const {
     res.digest = XXH3_64bits_digest(digest_.get());
   res.malformed = malformed_;
   res.duplicate = duplicate_;
+  res.greatest = greatest_;
   return res;
 }
 
@@ -164,7 +175,7 @@ void ingest_session::flush() {
     hand_over();
 }
 
-result<void> ingest_session::end() {
+result<void> ingest_session::end(bool flush) {
   // Nothing of this input may be sent, not even that it has ended: the
   // coordinator would forget what tells it from the right one.
   if (!verified_)
@@ -173,8 +184,9 @@ result<void> ingest_session::end() {
                             "the producer sent before had at least {}",
                             number_ - start_.base,
                             start_.digest_at - start_.base));
-  flush();
+  this->flush();
   parcel_.end = true;
+  parcel_.flush = flush;
   parcel_.mark = mark();
   parcel_.handed_over = handed_number_;
   gate_->handed_over(0);

@@ -41,7 +41,8 @@ public:
 
   /// Hands over everything; nothing follows. Fails with `conflict` if the input
   /// ended before the place to which it had come before.
-  result<void> end();
+  /// @param flush windows need not wait for more
+  result<void> end(bool flush);
 
   /// Readings, bad lines included, that were read so far.
   uint64_t received() const {
@@ -68,6 +69,7 @@ private:
   };
 
   result<void> count(std::string_view raw);
+  void note_time(time_ms x);
   input_mark mark() const;
   void close(uint32_t shard);
   void hand_over();
@@ -84,6 +86,10 @@ private:
   uint64_t malformed_ = 0;
   /// Readings and bad lines that were acknowledged or reported before.
   uint64_t duplicate_ = 0;
+  /// Of all records but those from the future; -1: none yet.
+  time_ms greatest_ = -1;
+  /// No record up to this time is from the future.
+  time_ms present_ = -1;
   bool verified_;
   std::unique_ptr<XXH3_state_s, void (*)(XXH3_state_s*)> digest_;
   outgoing_parcel parcel_;

@@ -115,11 +115,17 @@ result<void> session_registry::report(const report_session& x, time_ms now) {
   record.malformed = x.malformed;
   record.duplicate = x.duplicate;
   record.ended = x.ended;
+  auto news = known == producers_.end();
+  if (!news) {
+    // Most reports are but signs of life, and not worth a write each.
+    record.updated = known->second.updated;
+    news = !(record == known->second);
+  }
   record.updated = now;
   if (is_random(x.producer) && x.ended)
     return fold({record}, now);
   // Of a random one the ledger misses nothing but these counts.
-  if (!is_random(x.producer) || x.malformed > 0 || x.duplicate > 0)
+  if (news && (!is_random(x.producer) || x.malformed > 0 || x.duplicate > 0))
     return save(record);
   producers_[x.producer] = record;
   return {};

@@ -226,6 +226,9 @@ struct input_mark {
   /// Among them: what can't be read, and what had been acknowledged before.
   uint64_t malformed = 0;
   uint64_t duplicate = 0;
+  /// Greatest time among them, of what was acknowledged before too, but of no
+  /// record that the shards refuse as being from the future; -1: none.
+  time_ms greatest = -1;
 };
 
 /// Blocks from the reader to the ingest actor.
@@ -237,6 +240,8 @@ struct outgoing_parcel {
   uint64_t handed_over = 0;
   /// The input has ended, or the reader gave up.
   bool end = false;
+  /// With `end`: windows need not wait for more.
+  bool flush = false;
 };
 
 /// To the query actor.

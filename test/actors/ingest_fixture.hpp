@@ -43,6 +43,8 @@ struct ingest_fixture : actor_fixture {
   std::vector<open_producer> opens;
   std::vector<report_session> reports;
   std::optional<failure> refuse_reports;
+  /// Reports are answered by `answer_reports` only.
+  bool hold_reports = false;
   size_t routes_asked = 0;
 
   scripted_dialer dialer;
@@ -76,8 +78,8 @@ struct ingest_fixture : actor_fixture {
   }
 
   void start_coordinator() {
-    dialer.doors[1] = {spawn([this] {
-                         return coordinator();
+    dialer.doors[1] = {spawn([this](caf::event_based_actor* host) {
+                         return coordinator(host);
                        }),
                        "coordinator"};
   }
@@ -105,7 +107,13 @@ struct ingest_fixture : actor_fixture {
     return gate->wait_open(0ms);
   }
 
-  /// A record for each of `to`, in blocks of their own.
+  void answer_reports() {
+    hold_reports = false;
+    tell(dialer.doors[1].actor, timer{});
+  }
+
+  /// A record for each of `to`, in blocks of their own; that with number N is
+  /// of second N.
   void feed(const std::vector<uint32_t>& to, bool end = false) {
     auto parcel = outgoing_parcel{};
     auto bytes = uint64_t{0};
@@ -120,14 +128,25 @@ struct ingest_fixture : actor_fixture {
     }
     parcel.mark.record = record;
     parcel.mark.digest = 7 * record;
+    parcel.mark.greatest = record == 0 ? -1 : seconds_of(record);
     parcel.handed_over = record;
     parcel.end = end;
+    gate->read(record);
     gate->handed_over(bytes);
     tell(ingest, std::move(parcel));
   }
 
   void end_of_input() {
     feed({}, true);
+  }
+
+  static time_ms seconds_of(uint64_t number) {
+    return 1'000 * static_cast<time_ms>(number);
+  }
+
+  /// The input pauses, as far as the coordinator has been told.
+  bool idle() const {
+    return !reports.empty() && reports.back().idle;
   }
 
   session_progress progress() const {
@@ -145,7 +164,7 @@ struct ingest_fixture : actor_fixture {
   }
 
 private:
-  caf::behavior coordinator() {
+  caf::behavior coordinator(caf::event_based_actor* host) {
     return {
       [this](const get_routes&) {
         ++routes_asked;
@@ -155,11 +174,18 @@ private:
         opens.push_back(x);
         return opened;
       },
-      [this](const report_session& x) -> caf::result<session_reported> {
+      [this, host](const report_session& x) -> caf::result<session_reported> {
         reports.push_back(x);
+        if (hold_reports)
+          return held_reports_.emplace_back(
+            host->make_response_promise<session_reported>());
         if (refuse_reports)
           return to_error(*refuse_reports);
         return session_reported{x.session};
+      },
+      [this](const timer&) {
+        for (auto& x : std::exchange(held_reports_, {}))
+          x.deliver(session_reported{opened.session});
       },
     };
   }
@@ -242,6 +268,8 @@ private:
     }
     return res;
   }
+
+  std::vector<caf::typed_response_promise<session_reported>> held_reports_;
 };
 
 } // namespace weir::test

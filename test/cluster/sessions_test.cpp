@@ -12,6 +12,7 @@ namespace {
 struct fixture {
   std::map<producer_id, producer_record> stored;
   bool full = false;
+  size_t saves = 0;
 
   session_registry registry{make()};
 
@@ -21,6 +22,7 @@ struct fixture {
              const std::vector<producer_id>& removed) -> result<void> {
         if (full)
           return fail(ec::disk_full, "no room");
+        ++saves;
         for (auto& x : put)
           stored[x.id] = x;
         for (auto& id : removed)
@@ -141,6 +143,24 @@ TEST_SUITE("cluster/sessions") {
     CHECK(registry.producers().size() == 1);
     CHECK(registry.producers().count(alice) == 1);
     CHECK(registry.malformed() == 3);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "signs of life are heard, and not written down") {
+    open(alice, "alice");
+    open(nobody);
+    REQUIRE(report(alice, 1, 40, 0));
+    REQUIRE(report(nobody, 1, 40, 2));
+    auto n = saves;
+    now += 5'000;
+    REQUIRE(report(alice, 1, 40, 0));
+    REQUIRE(report(nobody, 1, 40, 2));
+    CHECK(saves == n);
+    CHECK(registry.producers().at(alice).updated == now);
+    REQUIRE(registry.expire(now + 99, 100));
+    CHECK(registry.producers().count(nobody) == 1);
+    REQUIRE(report(alice, 1, 41, 0));
+    REQUIRE(report(nobody, 1, 41, 3));
+    CHECK(saves == n + 2);
   }
 
   TEST_CASE_FIXTURE(fixture, "what could not be saved has not happened") {
