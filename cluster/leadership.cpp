@@ -209,8 +209,10 @@ void leadership::receive(const replicated& x, int64_t now) {
     return; // Whatever that is, it does not hold our log.
   from->acknowledged(x.held, x.taken, now);
   if (!from->copy && x.again && x.held.index < from->sent.index
-      && now - from->rewound_at >= context_.options->heartbeat)
+      && now - from->rewound_at >= context_.options->heartbeat) {
+    from->base = x.held;
     resend(*from, now);
+  }
   if (has_caught_up(*from)) {
     from->grown = 0;
     from->allowance = 0;
@@ -288,6 +290,10 @@ void leadership::end() {
 void leadership::tick(int64_t now) {
   auto& options = *context_.options;
   for (auto& [node, x] : peers_) {
+    if (x.copy && now - x.progress_at >= options.copy_timeout) {
+      end_copy(x);
+      x.rewind(context_.copy->tail());
+    }
     auto behind = x.copy || x.under_way() > 0 || x.reading;
     if (behind && now - x.progress_at >= options.resend_after
         && now - x.rewound_at >= options.resend_after)

@@ -27,10 +27,10 @@ struct replica_record {
   }
 };
 
-/// Append to the journal; then `replica::stored`, or `replica::not_stored`. What
-/// follows an entry that was refused is refused with it, until that one comes
-/// again. An entry that the journal has already counts as stored: a retry may
-/// cross with what it repeats.
+/// Append to the journal; then `replica::stored`, or `replica::not_stored`.
+/// What follows an entry that was refused is refused with it, until that one
+/// comes again or the log is replaced. An entry that the journal has already
+/// counts as stored: a retry may cross with what it repeats.
 struct journal_append {
   entry_ptr entry;
   /// Committed by now: worth keeping beside the entry, so that a restart
@@ -146,6 +146,9 @@ struct replica_options {
   /// A learner that has caught up, but whose acknowledgements can't keep pace
   /// with the commits for so long, goes back to being followed only.
   int64_t join_timeout = 1'000;
+  /// A copy of a checkpoint of which nothing arrives for so long begins anew:
+  /// longer than a busy disk takes to load one.
+  int64_t copy_timeout = 30'000;
   /// Bytes of entries in one message: well below CAF's limit of a message.
   uint64_t part_bytes = 256 << 10;
   /// Parts on their way to a learner, so that heartbeats get through between.

@@ -36,8 +36,10 @@ void replica::receive(const replicate& x) {
     return; // It comes again.
   if (rebuild_->has_checkpoint())
     return follow_beside(x);
-  if (rebuild_->from() == x.from)
-    return; // The checkpoint first.
+  // Whoever sends a checkpoint sends nothing else meanwhile. If it doesn't do
+  // so any more, it has to know what is here.
+  if (rebuild_->from() == x.from && x.entries.empty())
+    return claim(*copy_);
   abandon_rebuild();
   follow(x);
 }
@@ -162,6 +164,7 @@ void replica::copy_installed(uint64_t transfer, int64_t now) {
     return;
   copy_ = rebuild_->take();
   rebuild_.reset();
+  blocked_ = {};
   if (auto res = copy_->finish_recovery(); !res)
     return fail_for_good(std::move(res.error()));
   matched_.reset();

@@ -49,13 +49,13 @@ TEST_SUITE("cluster/replica") {
     CHECK(counted("b") == 0); // It does not know yet that this is committed.
     pass(200);
     CHECK(counted("b") == 5);
-    CHECK(at("b").state().table().digest()
-          == at("a").state().table().digest());
+    CHECK(at("b").state().table().digest() == at("a").state().table().digest());
     CHECK(at("b").state().applied() == at("a").state().applied());
   }
 
-  TEST_CASE_FIXTURE(world, "a new primary acknowledges nothing before its no-op "
-                           "is committed on all members") {
+  TEST_CASE_FIXTURE(world,
+                    "a new primary acknowledges nothing before its no-op "
+                    "is committed on all members") {
     serve({"a", "b", "c"});
     send("a", 0);
     settle();
@@ -194,8 +194,7 @@ TEST_SUITE("cluster/replica") {
     CHECK(at("b").role() == replica_role::backup);
     CHECK(nodes["b"].installed == 1);
     CHECK(counted("b") == 50);
-    CHECK(at("b").state().table().digest()
-          == at("a").state().table().digest());
+    CHECK(at("b").state().table().digest() == at("a").state().table().digest());
     // What is on its disk suffices.
     crash("b");
     start("b");

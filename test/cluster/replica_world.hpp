@@ -153,8 +153,8 @@ struct world {
     copies = x.copies;
     for (auto& producer : x.producers) {
       auto& last = acknowledged[producer];
-      last = std::max(last,
-                      node.core->state().producers().find(producer)->last);
+      last
+        = std::max(last, node.core->state().producers().find(producer)->last);
     }
   }
 
@@ -353,8 +353,7 @@ struct world {
   /// The primary fails, and `id` takes its place among those who remain.
   void promote(const std::string& id, std::vector<member> members,
                std::vector<node_disk> eligible = {}) {
-    configure(id, std::move(members), std::move(eligible),
-              config().min_copies);
+    configure(id, std::move(members), std::move(eligible), config().min_copies);
     announce();
   }
 
@@ -370,8 +369,7 @@ struct world {
 
   offer send(const std::string& id, uint64_t after, uint64_t n = 1,
              producer_id producer = {1, 2}) {
-    auto bytes
-      = std::make_shared<const std::string>(block(producer, after, n));
+    auto bytes = std::make_shared<const std::string>(block(producer, after, n));
     auto res = at(id).admit_block(*bytes, bytes, world_now);
     carry_out(id);
     return res;

@@ -32,9 +32,9 @@ public:
   /// While true, nothing that is appended fits.
   bool full = false;
 
-  using write = std::variant<journal_append, journal_cut, record_write,
-                             new_copy_begin, new_copy_chunk, new_copy_install,
-                             new_copy_abandon>;
+  using write
+    = std::variant<journal_append, journal_cut, record_write, new_copy_begin,
+                   new_copy_chunk, new_copy_install, new_copy_abandon>;
 
   void put(write x) {
     queue_.push_back(std::move(x));
@@ -142,6 +142,7 @@ private:
     if (!x.meta.bytes.empty())
       saved = checkpoint{x.meta, std::move(unfinished_[x.transfer])};
     unfinished_.clear();
+    refused_.reset();
     log.clear();
     for (auto& entry : x.entries)
       log.push_back(*entry);
