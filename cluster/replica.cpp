@@ -235,7 +235,9 @@ void replica::not_stored(const failure& why, int64_t now) {
 }
 
 void replica::retry_from_disk() {
-  if (blocked_.code == ec::none || failed_.code != ec::none)
+  // What is about to replace the log must not be followed by the old one.
+  auto installing = rebuild_ && rebuild_->installing();
+  if (blocked_.code == ec::none || failed_.code != ec::none || installing)
     return;
   if (leadership_ && now_ - blocked_since_ >= options_.stall_timeout)
     leadership_->resign(now_);

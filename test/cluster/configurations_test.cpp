@@ -1,0 +1,509 @@
+#include "cluster/configurations.hpp"
+#include "test/cluster/memory_config_store.hpp"
+#include "test/support/results.hpp"
+
+#include <doctest/doctest.h>
+
+#include <memory>
+
+using namespace weir;
+using namespace weir::test;
+
+namespace {
+
+/// A coordinator with nodes that say what they are told to say.
+struct cluster {
+  memory_config_store store;
+  configuration_options options;
+  std::unique_ptr<configurations> self;
+  std::map<std::string, member> lives;
+  int64_t now = 10'000;
+  std::vector<instruction> told;
+
+  cluster() {
+    options.replicas = 2;
+  }
+
+  void found(uint32_t shards = 1) {
+    self = std::make_unique<configurations>(store, shards, options);
+    must(self->load(now));
+  }
+
+  void join(const std::string& id) {
+    auto& x = lives[id];
+    if (x.node.empty())
+      x = {id, "disk-" + id, 0};
+    ++x.incarnation;
+    rejoin(id);
+  }
+
+  /// The same life again.
+  void rejoin(const std::string& id) {
+    self->nodes().join({lives[id], "name-" + id}, now);
+  }
+
+  void plan(int64_t ms = 0) {
+    now += ms;
+    told = must(self->plan(now));
+  }
+
+  /// What a replica of shard 0 says: its role follows from the configuration.
+  replica_report report_of(const std::string& id, uint64_t index = 10) {
+    auto& config = self->config(0);
+    auto res = replica_report{};
+    res.epoch = config.epoch;
+    res.promised = config.epoch;
+    res.empty = false;
+    res.end = res.committed = {index, config.epoch, 77};
+    for (auto& m : config.members)
+      if (m == lives[id])
+        res.role = replica_role::backup;
+    if (config.primary == id) {
+      res.role = replica_role::primary;
+      res.serving = true;
+    }
+    return res;
+  }
+
+  void report(const std::string& id, uint64_t index = 10) {
+    self->report(lives[id], {report_of(id, index)}, now);
+  }
+
+  void answer(const std::string& id, uint64_t epoch, log_position end) {
+    self->report(fence_report{0, epoch, lives[id], end, {}});
+  }
+
+  template <class T>
+  std::vector<T> told_to(const std::string& id) const {
+    auto res = std::vector<T>{};
+    for (auto& x : told)
+      if (auto message = std::get_if<T>(&x.message);
+          message != nullptr && x.node == id)
+        res.push_back(*message);
+    return res;
+  }
+
+  const shard_config& config() {
+    return self->config(0);
+  }
+
+  /// a leads, b follows, and both say so.
+  void settle() {
+    found();
+    join("a");
+    join("b");
+    plan();
+    report("a");
+    report("b");
+    plan();
+    REQUIRE(config().primary == "a");
+    REQUIRE(config().members.size() == 2);
+  }
+
+  /// Both members come back as other processes.
+  void restart_all() {
+    settle();
+    join("a");
+    join("b");
+  }
+};
+
+} // namespace
+
+TEST_SUITE("cluster/configurations") {
+  TEST_CASE_FIXTURE(cluster, "a new shard begins on as many nodes as there "
+                             "shall be copies") {
+    settle();
+    CHECK(config().epoch == 1);
+    CHECK(store.configs[0] == config());
+    CHECK(self->trouble(0).empty());
+    plan();
+    CHECK(told.empty());
+  }
+
+  TEST_CASE_FIXTURE(cluster, "nobody is told of what could not be stored") {
+    found();
+    join("a");
+    store.disk_full = true;
+    CHECK(code_of(self->plan(now)) == ec::disk_full);
+    CHECK(config().epoch == 0);
+    store.disk_full = false;
+    plan();
+    CHECK(told_to<announcement>("a").size() == 1);
+  }
+
+  TEST_CASE_FIXTURE(cluster, "a configuration is announced until a node knows "
+                             "it") {
+    found();
+    join("a");
+    plan();
+    plan();
+    CHECK(told_to<announcement>("a").size() == 1);
+    report("a");
+    plan();
+    CHECK(told_to<announcement>("a").empty());
+  }
+
+  TEST_CASE_FIXTURE(cluster,
+                    "a backup takes the place of a dead primary, whose "
+                    "disk stays eligible") {
+    settle();
+    self->nodes().lose("a", now);
+    plan();
+    CHECK(config().epoch == 2);
+    CHECK(config().primary == "b");
+    CHECK(config().members == std::vector<member>{lives["b"]});
+    CHECK(config().eligible == std::vector<node_disk>{{"a", "disk-a"}});
+    CHECK(told_to<announcement>("b").size() == 1);
+  }
+
+  TEST_CASE_FIXTURE(cluster, "a silent node is dead after the timeout") {
+    settle();
+    now += 1'500;
+    report("b");
+    plan();
+    CHECK(config().primary == "a");
+    plan(600);
+    CHECK(config().primary == "b");
+  }
+
+  TEST_CASE_FIXTURE(cluster, "a failover removes no other member: it may only "
+                             "be slow") {
+    options.replicas = 3;
+    found();
+    for (auto id : {"a", "b", "c"})
+      join(id);
+    plan();
+    self->nodes().lose("c", now);
+    plan();
+    CHECK(config().epoch == 1); // The primary has to propose that.
+    self->nodes().lose("a", now);
+    plan();
+    CHECK(config().members == std::vector<member>{lives["b"], lives["c"]});
+  }
+
+  TEST_CASE_FIXTURE(cluster, "a restarted process is no member: its backup "
+                             "takes over") {
+    settle();
+    join("a");
+    plan();
+    CHECK(config().primary == "b");
+    CHECK(config().members == std::vector<member>{lives["b"]});
+    report("b");
+    plan();
+    auto asked = told_to<announcement>("b");
+    REQUIRE(!asked.empty());
+    CHECK(asked[0].goals.learners == std::vector<member>{lives["a"]});
+  }
+
+  TEST_CASE_FIXTURE(cluster, "a replica that failed leads no more") {
+    settle();
+    auto x = report_of("a");
+    x.failed = true;
+    self->report(lives["a"], {x}, now);
+    plan();
+    CHECK(config().primary == "b");
+  }
+
+  TEST_CASE_FIXTURE(cluster, "a new coordinator replaces nobody before all who "
+                             "live have said so") {
+    settle();
+    found();
+    rejoin("b");
+    plan(500);
+    CHECK(config().primary == "a");
+    CHECK(self->trouble(0) == "the coordinator has just started");
+    report("b");
+    rejoin("a");
+    plan(1'600);
+    CHECK(config().primary == "a");
+    CHECK(config().epoch == 1);
+  }
+
+  // -- proposals
+
+  TEST_CASE_FIXTURE(cluster, "a primary's proposal is stored, then answered; "
+                             "repeated, it is answered again") {
+    settle();
+    auto next = config();
+    next.epoch = 2;
+    next.members = {lives["a"]};
+    next.eligible = {{"b", "disk-b"}};
+    auto asked = proposal{lives["a"], next, 1};
+    auto answer = must(self->propose(asked));
+    CHECK(answer.present == next);
+    CHECK(answer.refused.empty());
+    CHECK(store.configs[0] == next);
+    CHECK(must(self->propose(asked)).present == next);
+    CHECK(config().epoch == 2);
+  }
+
+  TEST_CASE_FIXTURE(cluster,
+                    "only the present primary proposes, and only those "
+                    "who are there") {
+    settle();
+    auto next = config();
+    next.epoch = 2;
+    next.primary = "b";
+    CHECK(!must(self->propose({lives["b"], next, 1})).refused.empty());
+    self->nodes().lose("b", now);
+    CHECK(contains(must(self->propose({lives["a"], next, 1})).refused,
+                   "b is away"));
+    next = config();
+    next.epoch = 2;
+    next.members.push_back({"c", "disk-c", 1});
+    CHECK(!must(self->propose({lives["a"], next, 1})).refused.empty());
+    CHECK(config().epoch == 1);
+    auto old = lives["a"];
+    join("a");
+    plan();
+    CHECK(must(self->propose({old, next, 1})).present.epoch == config().epoch);
+  }
+
+  TEST_CASE_FIXTURE(cluster, "of two coordinators one changes a shard, and the "
+                             "other takes what is stored") {
+    settle();
+    auto other = store.configs[0];
+    other.epoch = 5;
+    other.members = {lives["a"]};
+    store.configs[0] = other;
+    auto next = config();
+    next.epoch = 2;
+    auto answer = must(self->propose({lives["a"], next, 1}));
+    CHECK(answer.present == other);
+    CHECK(config() == other);
+  }
+
+  // -- no valid member is left
+
+  TEST_CASE_FIXTURE(cluster, "every disk is asked, and the longest log leads") {
+    restart_all();
+    plan();
+    REQUIRE(told_to<fence>("a").size() == 1);
+    REQUIRE(told_to<fence>("b").size() == 1);
+    auto epoch = told_to<fence>("a")[0].epoch;
+    CHECK(epoch > 1);
+    CHECK(config().epoch == 1);
+    answer("a", epoch, {12, 1, 5});
+    plan();
+    CHECK(config().epoch == 1); // Not before all have answered.
+    answer("b", epoch, {13, 1, 6});
+    plan();
+    CHECK(config().epoch == epoch);
+    CHECK(config().primary == "b");
+    CHECK(config().members == std::vector<member>{lives["b"]});
+    CHECK(config().eligible == std::vector<node_disk>{{"a", "disk-a"}});
+  }
+
+  TEST_CASE_FIXTURE(cluster, "a later epoch is longer than a greater index") {
+    restart_all();
+    plan();
+    auto epoch = told_to<fence>("a")[0].epoch;
+    answer("a", epoch, {11, 2, 5});
+    answer("b", epoch, {90, 1, 6});
+    plan();
+    CHECK(config().primary == "a");
+  }
+
+  TEST_CASE_FIXTURE(cluster, "what was said under an older promise, or by an "
+                             "earlier life, does not count") {
+    restart_all();
+    plan();
+    auto epoch = told_to<fence>("a")[0].epoch;
+    answer("a", epoch - 1, {99, 1, 5});
+    answer("b", epoch, {13, 1, 6});
+    plan();
+    CHECK(config().epoch == 1);
+    answer("a", epoch, {12, 1, 5});
+    join("b");
+    plan(600);
+    CHECK(config().epoch == 1);
+    CHECK(told_to<fence>("b").size() == 1);
+    CHECK(told_to<fence>("a").empty());
+  }
+
+  TEST_CASE_FIXTURE(cluster, "a missing disk is waited for, and the sentence "
+                             "says which") {
+    settle();
+    join("a");
+    self->nodes().lose("b", now);
+    plan();
+    CHECK(config().epoch == 1);
+    CHECK(told_to<fence>("a").empty());
+    CHECK(contains(self->trouble(0), "name-b"));
+    // The same life is back: it is a valid member.
+    rejoin("b");
+    plan();
+    CHECK(config().primary == "b");
+  }
+
+  TEST_CASE_FIXTURE(cluster, "a disk that is declared gone is not waited for, "
+                             "if the others reach the last known commit") {
+    settle();
+    join("a");
+    self->nodes().lose("b", now);
+    self->nodes().declare_gone({"b", "disk-b"});
+    plan();
+    REQUIRE(told_to<fence>("a").size() == 1);
+    auto epoch = told_to<fence>("a")[0].epoch;
+    answer("a", epoch, {9, 1, 5});
+    plan();
+    CHECK(config().epoch == 1);
+    CHECK(contains(self->trouble(0), "ends at entry 9"));
+    answer("a", epoch, {10, 1, 5});
+    plan();
+    CHECK(config().primary == "a");
+    CHECK(config().eligible.empty());
+  }
+
+  TEST_CASE_FIXTURE(cluster, "a shorter log leads by force, and with the loss "
+                             "accepted, only") {
+    settle();
+    CHECK(code_of(self->force(0, {"b", true, true})) == ec::conflict);
+    self->nodes().lose("a", now);
+    join("b");
+    plan();
+    CHECK(contains(self->trouble(0), "name-a"));
+    CHECK(code_of(self->force(0, {"x", false, true})) == ec::not_found);
+    must(self->force(0, {"b", false, true}));
+    plan();
+    auto epoch = told_to<fence>("b").at(0).epoch;
+    answer("b", epoch, {9, 1, 5});
+    plan();
+    CHECK(config().epoch == 1);
+    must(self->force(0, {"b", true, true}));
+    plan();
+    CHECK(config().primary == "b");
+    CHECK(config().epoch == epoch);
+    CHECK(self->committed(0).index == 0);
+  }
+
+  TEST_CASE_FIXTURE(cluster, "without the old primary's promise a forced "
+                             "promotion needs the word that it is stopped") {
+    settle();
+    self->nodes().lose("a", now);
+    join("b");
+    must(self->force(0, {"b", false, false}));
+    plan();
+    answer("b", told_to<fence>("b").at(0).epoch, {10, 1, 5});
+    plan();
+    CHECK(config().epoch == 1);
+    CHECK(contains(self->trouble(0), "make sure that it is stopped"));
+    must(self->force(0, {"b", false, true}));
+    plan();
+    CHECK(config().primary == "b");
+  }
+
+  TEST_CASE_FIXTURE(cluster, "epochs are above every promise that was heard "
+                             "of") {
+    settle();
+    auto x = report_of("b");
+    x.promised = 41;
+    self->report(lives["b"], {x}, now);
+    self->nodes().lose("a", now);
+    plan();
+    CHECK(config().epoch == 42);
+  }
+
+  // -- places
+
+  TEST_CASE_FIXTURE(cluster,
+                    "a node that is drained is asked for nothing more, "
+                    "and is empty in the end") {
+    settle();
+    join("c");
+    self->nodes().drain("a", true);
+    plan();
+    auto asked = told_to<announcement>("a");
+    REQUIRE(asked.size() == 1);
+    CHECK(asked[0].goals.learners == std::vector<member>{lives["c"]});
+    CHECK(asked[0].goals.successor.empty());
+    CHECK(asked[0].goals.surplus.empty());
+    auto next = config();
+    next.epoch = 2;
+    next.members.push_back(lives["c"]);
+    must(self->propose({lives["a"], next, 1}));
+    for (auto id : {"a", "b", "c"})
+      report(id);
+    plan();
+    asked = told_to<announcement>("a");
+    REQUIRE(asked.size() == 1);
+    CHECK(!asked[0].goals.successor.empty());
+    CHECK(asked[0].goals.successor != "a");
+    next.epoch = 3;
+    next.primary = asked[0].goals.successor;
+    must(self->propose({lives["a"], next, 2}));
+    for (auto id : {"a", "b", "c"})
+      report(id);
+    plan();
+    asked = told_to<announcement>(config().primary);
+    REQUIRE(asked.size() == 1);
+    CHECK(asked[0].goals.surplus == std::vector<std::string>{"a"});
+    CHECK(!self->is_empty("a"));
+    next.epoch = 4;
+    next.members = {lives["b"], lives["c"]};
+    must(self->propose({lives[next.primary], next, 3}));
+    CHECK(self->is_empty("a"));
+    for (auto id : {"a", "b", "c"})
+      report(id);
+    plan();
+    CHECK(told_to<drop_copy>("a").size() == 1);
+  }
+
+  TEST_CASE_FIXTURE(cluster,
+                    "a node that is away for a moment keeps its place, "
+                    "and after a while another one takes it") {
+    settle();
+    join("c");
+    auto place = self->target(0);
+    auto ask = [&] {
+      report("a");
+      report("c");
+      plan();
+      return self->target(0);
+    };
+    self->nodes().lose("b", now);
+    now += 1'000;
+    CHECK(ask() == place);
+    for (auto i = 0; i < 30; ++i) {
+      now += 1'000;
+      ask();
+    }
+    CHECK(self->target(0) == std::vector<std::string>{"a", "c"});
+  }
+
+  TEST_CASE_FIXTURE(cluster, "only so many copies are made at a time") {
+    options.replicas = 1;
+    found(12);
+    join("a");
+    plan();
+    self->set_options(options);
+    join("b");
+    plan();
+    auto learners = size_t{0};
+    for (auto& x : told_to<announcement>("a"))
+      learners += x.goals.learners.size();
+    CHECK(learners == options.moves_per_node);
+  }
+
+  TEST_CASE_FIXTURE(cluster, "who has died too often lately leads only where "
+                             "there is no other") {
+    options.replicas = 3;
+    found();
+    for (auto id : {"a", "b", "c"})
+      join(id);
+    plan();
+    for (auto i = 0; i < 3; ++i) {
+      self->nodes().lose("b", now);
+      rejoin("b");
+    }
+    CHECK(self->nodes().backup_only("b", now));
+    self->nodes().lose("a", now);
+    plan();
+    CHECK(config().primary == "c");
+    self->nodes().lose("c", now);
+    plan();
+    CHECK(config().primary == "b");
+    CHECK(!self->nodes().backup_only("b", now + 60'000));
+  }
+} // TEST_SUITE
