@@ -63,7 +63,7 @@ void ingest_host_state::note_input() {
 /// Waiting for a node is no pause of the input: then something that was read is
 /// not acknowledged.
 bool ingest_host_state::idle() const {
-  return phase_ == phase::streaming && !input_ended_ && outbox_->empty()
+  return phase_ == phase::streaming && !input_ended_
          && context_.gate->last_read() <= prefix()
          && to_ms(self_->clock().now() - last_input_) >= cluster_.idle_after;
 }
