@@ -23,8 +23,11 @@ struct fixture : actor_fixture {
   caf::actor producer = spawn([this] {
     return keep(acks);
   });
+  std::vector<shard_sealed> sealed;
+  window_plan plan;
+  time_ms final_through = before_time;
   caf::actor node = spawn([this] {
-    return keep(reports, checkpointed);
+    return keep(reports, checkpointed, sealed);
   });
   caf::actor journal_hdl = spawn([this](caf::event_based_actor* x) {
     return journal.behavior(x);
@@ -42,6 +45,11 @@ struct fixture : actor_fixture {
     end();
   }
 
+  shard_rules rules() const {
+    return {std::make_shared<const shard_settings>(settings),
+            std::make_shared<const window_plan>(plan), before_time};
+  }
+
   void begin(uint64_t epoch = 1) {
     auto context = shard_context{};
     context.shard = 3;
@@ -51,7 +59,7 @@ struct fixture : actor_fixture {
     context.node = play<local_node_actor>(node);
     context.journal = play<journal_actor>(journal_hdl);
     context.checkpoints = play<checkpoint_actor>(checkpoints_hdl);
-    context.settings = std::make_shared<const shard_settings>(settings);
+    context.rules = rules();
     context.window = 60'000;
     context.checkpoint_chunk_entities = 2;
     host = spawn(shard_host, std::move(context));
@@ -108,9 +116,8 @@ struct fixture : actor_fixture {
   }
 
   void tick(time_ms cluster_clock = -1) {
-    tell(host,
-         shard_tick{cluster_clock,
-                    std::make_shared<const shard_settings>(settings), 60'000});
+    tell(host, shard_tick{cluster_clock, final_through, rules().settings,
+                          rules().plan, 60'000});
   }
 
   shard_report report() {
@@ -306,8 +313,8 @@ TEST_SUITE("actors/shard_host") {
     auto refused = ack();
     CHECK(refused.code == ec::stale_epoch);
     CHECK(contains(refused.text, "shard 3 is in epoch 2, not 1"));
-    tell(host, lead_shard{5});
-    tell(host, lead_shard{4});
+    tell(host, lead_shard{5, rules()});
+    tell(host, lead_shard{4, rules()});
     send(block(0, 1), 2);
     CHECK(ack().code == ec::stale_epoch);
     send(block(0, 1), 5);
@@ -513,6 +520,69 @@ TEST_SUITE("actors/shard_host") {
     CHECK(x.entities == 3);
     CHECK(x.window_bytes > 0);
     CHECK(x.ledger.accepted == 3);
+  }
+
+  TEST_CASE_FIXTURE(fixture,
+                    "a seal is answered once it is durable; what comes "
+                    "after it is late, after a restart too") {
+    plan = window_plan::periodic(60'000);
+    begin();
+    send(block(0, 3));
+    auto end = plan.find(start)->end;
+    auto range = seal_range{before_time, end, false};
+    journal.hold = true;
+    tell(host, seal_shard{range, rules().plan});
+    CHECK(sealed.empty());
+    journal.hold = false;
+    journal.release();
+    run();
+    REQUIRE(sealed.size() == 1);
+    CHECK(sealed[0].range == range);
+    CHECK(sealed[0].upto == end);
+    REQUIRE(sealed[0].windows->size() == 1);
+    auto first = *sealed[0].windows;
+    CHECK(first[0].count == 3);
+    send(block(3, 2));
+    CHECK(report().rollup.in == 3);
+    CHECK(report().rollup.late == 2);
+    auto entries = journal.logs[3].size();
+    tell(host, seal_shard{range, rules().plan});
+    CHECK(journal.logs[3].size() == entries);
+    restart(2);
+    tell(host, seal_shard{range, rules().plan});
+    REQUIRE(sealed.size() == 3);
+    CHECK(*sealed[1].windows == first);
+    CHECK(*sealed[2].windows == first);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "what is final elsewhere is forgotten, once") {
+    plan = window_plan::periodic(60'000);
+    begin();
+    send(block(0, 3));
+    final_through = plan.find(start)->end;
+    tick();
+    CHECK(journal.logs[3].back()->kind == entry_kind::block);
+    tell(host, seal_shard{{before_time, final_through, false}, rules().plan});
+    tick();
+    CHECK(journal.logs[3].back()->kind == entry_kind::release);
+    auto entries = journal.logs[3].size();
+    tick();
+    CHECK(journal.logs[3].size() == entries);
+    CHECK(report().rollup.in == 3);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "a new plan enters the log before the seal that "
+                             "needs it") {
+    begin();
+    send(block(0, 2));
+    CHECK(report().rollup.outside == 2);
+    plan = window_plan::periodic(60'000);
+    tell(host, seal_shard{{before_time, 60'000, false}, rules().plan});
+    auto& log = journal.logs[3];
+    CHECK(log[log.size() - 2]->kind == entry_kind::plan);
+    CHECK(log.back()->kind == entry_kind::seal);
+    CHECK(report().plan_version == 1);
+    CHECK(report().plan_greatest == start + 2);
   }
 
 } // TEST_SUITE
