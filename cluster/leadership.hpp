@@ -83,6 +83,11 @@ public:
   /// Why nothing is admitted at present; `none` if it is.
   failure obstacle() const;
 
+  /// Nothing may be entered: another one is about to lead.
+  bool closing() const {
+    return closing_;
+  }
+
   uint64_t since() const {
     return since_;
   }

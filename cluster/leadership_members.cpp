@@ -1,7 +1,6 @@
 #include "cluster/leadership.hpp"
 
 #include <algorithm>
-#include <cassert>
 
 // When something is committed, and who shall be a member.
 

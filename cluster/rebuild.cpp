@@ -1,7 +1,5 @@
 #include "cluster/rebuild.hpp"
 
-#include <cassert>
-
 namespace weir {
 
 rebuild::rebuild(uint64_t local, const copy_begin& x, uint32_t shards)

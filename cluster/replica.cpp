@@ -1,9 +1,8 @@
 #include "cluster/replica.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <cassert>
+#include <type_traits>
+#include <utility>
 
 namespace weir {
 
@@ -299,6 +298,11 @@ failure replica::refusal() const {
   if (blocked_.code != ec::none)
     return blocked_;
   return leadership_->obstacle();
+}
+
+bool replica::may_write() const {
+  return leadership_ && !leadership_->closing() && failed_.code == ec::none
+         && blocked_.code == ec::none;
 }
 
 offer replica::enter(offer x) {

@@ -118,10 +118,12 @@ public:
   offer admit_session(producer_id producer, uint64_t session, time_ms wall);
 
   /// Settings, clocks, plans: `f` takes the shard and returns what one of its
-  /// `admit_...` did. Does nothing while the replica does not serve.
+  /// `admit_...` did. Also before the no-op is committed: settings must be in
+  /// the log before the first block is. Does nothing while the replica is not
+  /// primary, hands over, or can't write.
   template <class Admit>
   offer admit(Admit f) {
-    if (!serving())
+    if (!may_write())
       return {};
     return enter(f(copy_->state()));
   }
@@ -183,6 +185,7 @@ private:
   void retry_from_disk();
   offer enter(offer x);
   void acknowledge(producer_id producer);
+  bool may_write() const;
   failure refusal() const;
   replica_context context();
 

@@ -1,6 +1,6 @@
 #include "cluster/shard_copy.hpp"
 
-#include <cassert>
+#include <algorithm>
 
 namespace weir {
 

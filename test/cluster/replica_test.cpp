@@ -42,6 +42,25 @@ TEST_SUITE("cluster/replica") {
     CHECK(counted("a") == 3);
   }
 
+  TEST_CASE_FIXTURE(world,
+                    "settings are in the log before the first block is") {
+    add("a");
+    configure("a", {identity("a")});
+    announce();
+    auto settings = shard_settings{};
+    settings.version = 3;
+    auto enter = [&](shard& x) {
+      return x.admit_settings(settings);
+    };
+    CHECK(send("a", 0).code == ec::unavailable);
+    CHECK(at("a").admit(enter).entry->index == 2);
+    settle();
+    CHECK(at("a").state().settings().version == 3);
+    CHECK(send("a", 0).entry->index == 3);
+    add("b");
+    CHECK(at("b").admit(enter).entry == nullptr);
+  }
+
   TEST_CASE_FIXTURE(world, "backups apply what is committed, and are equal") {
     serve({"a", "b"});
     send("a", 0, 5);
