@@ -90,7 +90,7 @@ result<void> printer::tell_pending() {
                            format_time(first_pending_.start)));
     return {};
   }
-  auto list = cluster_.ask<window_list>(get_windows{0, 0});
+  auto list = cluster_.ask<window_list>(get_windows{});
   if (!list)
     return tl::unexpected(list.error());
   for (auto& line : explain(first_pending_, *list))

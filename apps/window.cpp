@@ -259,7 +259,7 @@ result<exit_code> run_why(client& cluster, const process_settings&,
                 fmt::format("no window is announced for {}; see `weir window "
                             "list`",
                             format_time(*time)));
-  auto list = cluster.ask<window_list>(get_windows{0, 0});
+  auto list = cluster.ask<window_list>(get_windows{});
   if (!list)
     return tl::unexpected(list.error());
   for (auto& line : explain(found->windows.front(), *list))

@@ -275,6 +275,11 @@ std::vector<std::string> explain(const window_answer& x,
     res.push_back(fmt::format("{} was closed by hand; it is final when all "
                               "shards have sent their parts",
                               window));
+  else if (list.watermark >= seals_at)
+    res.push_back(fmt::format("{} is complete: {}, past its end and lateness, "
+                              "and it is final when all shards have sent their "
+                              "parts",
+                              window, watermark));
   else if (x.state == window_state::complete)
     res.push_back(fmt::format("{} is complete: {}, and late readings may "
                               "come until it reaches {}",

@@ -212,6 +212,18 @@ TEST_SUITE("apps/window_text") {
     CHECK(explain(open, list).size() == 1);
   }
 
+  TEST_CASE("past its lateness a window waits for shards alone") {
+    auto list = window_list{};
+    list.lateness = 10'000;
+    list.watermark = start + minute + list.lateness;
+    auto complete = answer(window_state::complete);
+    CHECK(explain(complete, list)[0].find("final when all shards")
+          != std::string::npos);
+    --list.watermark;
+    CHECK(explain(complete, list)[0].find("late readings may come")
+          != std::string::npos);
+  }
+
   TEST_CASE("a final window waits for nobody") {
     auto list = window_list{};
     list.held_by = {holder(window_holder::what::nobody)};
