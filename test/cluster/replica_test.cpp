@@ -94,6 +94,34 @@ TEST_SUITE("cluster/replica") {
     CHECK(acked() == 2);
   }
 
+  TEST_CASE_FIXTURE(world, "nothing is committed by halves: what came before "
+                           "the no-op waits for it") {
+    serve({"a", "b", "c"});
+    cut_off = {{"a", "c"}};
+    for (auto i = uint64_t{0}; i < 3; ++i)
+      send("a", i);
+    settle();
+    crash("a");
+    promote("b", {identity("b"), identity("c")});
+    carry_out("b");
+    sync("b");
+    // c gets all of it, and stores one entry after the other.
+    tick(600);
+    for (auto round = 0; round < 4; ++round)
+      while (!network.empty())
+        deliver(0);
+    auto before = nodes["c"].disk.log.size();
+    while (nodes["c"].disk.waiting() > 0) {
+      sync_one("c");
+      while (!network.empty())
+        deliver(0);
+      auto& end = nodes["c"].disk.log.back();
+      CHECK(at("b").serving() == (end.epoch == config().epoch));
+    }
+    CHECK(nodes["c"].disk.log.size() == before + 4);
+    CHECK(at("b").serving());
+  }
+
   TEST_CASE_FIXTURE(world, "what only some hold is neither lost nor counted "
                            "twice by the next primary") {
     serve({"a", "b", "c"});
@@ -255,12 +283,22 @@ TEST_SUITE("cluster/replica") {
     add("b");
     goals.learners = {identity("b")};
     announce("a");
-    send("a", 0);
-    sync("a"); // Committed by a alone, before b joins.
-    for (auto i = 0; i < 3 && !network.empty(); ++i)
+    // b has the no-op, and says so, while a goes on alone.
+    while (nodes["b"].disk.log.empty()) {
       deliver(0);
+      answer_locally("a");
+      sync("b");
+    }
+    REQUIRE(nodes["b"].disk.log.size() == 1);
+    send("a", 0);
+    sync("a");
     CHECK(acked() == 1);
-    CHECK(proposals.empty());
+    auto ack = std::find_if(network.begin(), network.end(), [](auto& x) {
+      return std::holds_alternative<replicated>(x.message);
+    });
+    REQUIRE(ack != network.end());
+    deliver(static_cast<size_t>(ack - network.begin()));
+    CHECK(to_coordinator.empty());
     settle();
     CHECK(proposals.size() == 1);
     CHECK(at("b").durable().index >= 2);
@@ -464,6 +502,23 @@ TEST_SUITE("cluster/replica") {
     settle();
     CHECK(acked() == 2);
     CHECK(copies == 2);
+  }
+
+  TEST_CASE_FIXTURE(world, "a disk stays eligible through further changes, as "
+                           "long as no no-op was committed since") {
+    serve({"a", "b", "c"});
+    crash("a");
+    crash("c");
+    promote("b", {identity("b"), identity("c")}, {{"a", "disk-a"}});
+    settle();
+    CHECK(!at("b").serving());
+    at("b").disconnected("c", now);
+    carry_out("b");
+    settle();
+    REQUIRE(!proposals.empty());
+    CHECK(is_eligible(proposals[0].next, "a"));
+    CHECK(is_eligible(proposals[0].next, "c"));
+    CHECK(config().eligible.empty());
   }
 
   TEST_CASE_FIXTURE(world, "a lone primary goes on with min_copies = 1") {
