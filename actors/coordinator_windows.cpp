@@ -50,8 +50,9 @@ metric_total total_of(const metric_partial& x) {
   return res;
 }
 
-final_row row_of(const final_window& x) {
+final_row row_of(const final_window& x, time_ms now) {
   auto res = final_row{};
+  res.stored = now;
   res.start = x.bounds.start;
   res.end = x.bounds.end;
   res.readings = readings_in(x.metrics);
@@ -111,13 +112,14 @@ rollup_settings to_rollup_settings(const cluster_settings& x) {
 }
 
 result<void> coordinator_host_state::init_windows() {
-  auto save = [store = context_.store](const rollup_record& record,
-                                       const std::vector<final_window>& xs) {
-    auto rows = std::vector<final_row>{};
-    for (auto& x : xs)
-      rows.push_back(row_of(x));
-    return store->put_rollup(record.encode(), rows);
-  };
+  auto save
+    = [this, store = context_.store](const rollup_record& record,
+                                     const std::vector<final_window>& xs) {
+        auto rows = std::vector<final_row>{};
+        for (auto& x : xs)
+          rows.push_back(row_of(x, context_.now()));
+        return store->put_rollup(record.encode(), rows);
+      };
   rollups_
     = std::make_unique<rollup_registry>(directory_->shards(), std::move(save));
   auto stored = context_.store->get_rollup();

@@ -250,7 +250,8 @@ result<void> rollup_registry::seal() {
   }
   auto through
     = std::max(record_.plan.last_end(seal_level()), record_.sealed_through);
-  if (through <= record_.final_through)
+  // No reading is older than the epoch.
+  if (through <= std::max(record_.final_through, time_min))
     return {};
   if (through > record_.sealed_through) {
     auto next = record_;

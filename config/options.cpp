@@ -247,11 +247,11 @@ std::vector<option> cluster_options() {
       "sends later may be late. 10s outlast a restart or a failover."),
     duration<&c::rollup_keep>(
       "rollup-keep", minute, all_of_time,
-      "How long final results are kept after the end of their window. 400d "
-      "let a month be compared with the same one a year before."),
+      "How long results are kept after they became final. 400d let a month be "
+      "compared with the same one a year before."),
     count<&c::rollup_keep_windows>(
       "rollup-keep-windows", 1, 1'000'000'000, "windows",
-      "Final results beyond so many are removed, the earliest first: the "
+      "Final results beyond so many are removed, the first ones first: the "
       "coordinator's file stays bounded however short windows are. 1000000 "
       "are almost two years of minutes."),
     count<&c::rollup_metrics_max>(

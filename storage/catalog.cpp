@@ -90,6 +90,7 @@ CREATE TABLE final_window (
   starts INTEGER NOT NULL,
   ends INTEGER NOT NULL,
   readings INTEGER NOT NULL,
+  stored INTEGER NOT NULL,
   totals_crc INTEGER NOT NULL,
   crc INTEGER NOT NULL,
   totals BLOB NOT NULL

@@ -81,10 +81,13 @@ struct final_row {
   uint64_t readings = 0;
   /// Opaque here; see windows/rollup_table.hpp.
   std::string totals;
+  /// When it became final.
+  time_ms stored = 0;
 
   friend bool operator==(const final_row& x, const final_row& y) {
     return x.sequence == y.sequence && x.start == y.start && x.end == y.end
-           && x.readings == y.readings && x.totals == y.totals;
+           && x.readings == y.readings && x.totals == y.totals
+           && x.stored == y.stored;
   }
 };
 
@@ -157,11 +160,12 @@ public:
   /// Those of the windows that end last, the latest first, without totals.
   result<std::vector<final_row>> last_finals(size_t limit);
 
-  /// Removes results of windows that ended before `ended_before`, and all but
-  /// the latest `keep`, the earliest first, at most `delete_max` in a call:
-  /// one takes as long as a commit. Numbers are never used again.
+  /// Removes results that became final before `stored_before`, and all but the
+  /// last `keep`, the first ones first, at most `delete_max` in a call: one
+  /// takes as long as a commit. Numbers are never used again. When a window
+  /// ended does not matter: the input may be years old.
   /// @returns how many were removed; `delete_max`: perhaps there are more
-  result<size_t> expire_finals(time_ms ended_before, uint64_t keep,
+  result<size_t> expire_finals(time_ms stored_before, uint64_t keep,
                                size_t delete_max);
 
   result<std::optional<shard_config>> get(uint32_t shard) override;

@@ -26,15 +26,16 @@ tl::unexpected<failure> damaged_final(const std::string& path,
     fmt::format("[{}, {}), number {}", x.start, x.end, x.sequence));
 }
 
-/// All columns but the totals: sequence, starts, ends, readings, totals_crc,
-/// crc.
+/// All columns but the totals: sequence, starts, ends, readings, stored,
+/// totals_crc, crc.
 result<final_row> head_of(const std::string& path, const row& x) {
   auto res = final_row{};
   res.sequence = x.integer<uint64_t>(0);
   res.start = x.integer<time_ms>(1);
   res.end = x.integer<time_ms>(2);
   res.readings = x.integer<uint64_t>(3);
-  if (crc_of(res, x.integer<uint64_t>(4)) != x.integer<uint64_t>(5))
+  res.stored = x.integer<time_ms>(4);
+  if (crc_of(res, x.integer<uint64_t>(5)) != x.integer<uint64_t>(6))
     return damaged_final(path, res);
   return res;
 }
@@ -53,10 +54,10 @@ public:
     auto res = head_of(path_, x);
     if (!res)
       return tl::unexpected(std::move(res.error()));
-    auto totals = x.bytes(6);
+    auto totals = x.bytes(7);
     if (res->start >= to_ || (totals.size() > bytes_left_ && !rows.empty()))
       return false;
-    if (checksum(totals) != x.integer<uint64_t>(4))
+    if (checksum(totals) != x.integer<uint64_t>(5))
       return damaged_final(path_, *res);
     bytes_left_ -= std::min(totals.size(), bytes_left_);
     res->totals = totals;
@@ -84,25 +85,25 @@ result<void> catalog::prepare_rollup() {
     {get_rollup_, "SELECT record, last_sequence, crc FROM rollup",
      "read the windows"},
     {put_final_,
-     "INSERT INTO final_window (sequence, starts, ends, readings, totals_crc,"
-     " crc, totals) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+     "INSERT INTO final_window (sequence, starts, ends, readings, stored,"
+     " totals_crc, crc, totals) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
      "write down a window's result"},
     {has_final_, "SELECT 1 FROM final_window WHERE ends = ?1 AND starts = ?2",
      "look for a window's result"},
     {get_finals_,
-     "SELECT sequence, starts, ends, readings, totals_crc, crc, totals"
+     "SELECT sequence, starts, ends, readings, stored, totals_crc, crc, totals"
      " FROM final_window WHERE ends > ?1 ORDER BY ends",
      "read windows' results"},
     {get_finals_after_,
-     "SELECT sequence, starts, ends, readings, totals_crc, crc, totals"
+     "SELECT sequence, starts, ends, readings, stored, totals_crc, crc, totals"
      " FROM final_window WHERE sequence > ?1 ORDER BY sequence",
      "read the newest results"},
     {get_last_finals_,
-     "SELECT sequence, starts, ends, readings, totals_crc, crc"
+     "SELECT sequence, starts, ends, readings, stored, totals_crc, crc"
      " FROM final_window ORDER BY ends DESC LIMIT ?1",
      "read the last results"},
     {get_first_finals_,
-     "SELECT sequence, ends FROM final_window ORDER BY ends LIMIT ?1",
+     "SELECT sequence, stored FROM final_window ORDER BY sequence LIMIT ?1",
      "look for old results"},
     {count_finals_, "SELECT COUNT(*) FROM final_window", "count results"},
     {remove_final_, "DELETE FROM final_window WHERE sequence = ?1",
@@ -177,8 +178,8 @@ result<void> catalog::put_rollup(const std::string& record,
       ++added;
       auto totals_crc = checksum(x.totals);
       if (auto put
-          = put_final_.run(x.sequence, x.start, x.end, x.readings, totals_crc,
-                           crc_of(x, totals_crc), blob{x.totals});
+          = put_final_.run(x.sequence, x.start, x.end, x.readings, x.stored,
+                           totals_crc, crc_of(x, totals_crc), blob{x.totals});
           !put)
         return put;
     }
@@ -222,7 +223,7 @@ result<std::vector<final_row>> catalog::last_finals(size_t limit) {
   return res;
 }
 
-result<size_t> catalog::expire_finals(time_ms ended_before, uint64_t keep,
+result<size_t> catalog::expire_finals(time_ms stored_before, uint64_t keep,
                                       size_t delete_max) {
   auto count = count_finals();
   if (!count)
@@ -230,7 +231,7 @@ result<size_t> catalog::expire_finals(time_ms ended_before, uint64_t keep,
   auto surplus = *count - std::min(*count, keep);
   auto old = std::vector<uint64_t>{};
   auto note = [&](const row& x) -> result<bool> {
-    if (x.integer<time_ms>(1) >= ended_before && old.size() >= surplus)
+    if (x.integer<time_ms>(1) >= stored_before && old.size() >= surplus)
       return false;
     old.push_back(x.integer<uint64_t>(0));
     return true;

@@ -70,7 +70,7 @@ inline uint64_t crc_of(const shard_config& x) {
 
 /// Of all columns but the totals, which have `totals_crc`.
 inline uint64_t crc_of(const final_row& x, uint64_t totals_crc) {
-  return row_crc(x.sequence, x.start, x.end, x.readings, totals_crc);
+  return row_crc(x.sequence, x.start, x.end, x.readings, x.stored, totals_crc);
 }
 
 } // namespace weir::catalog_rows

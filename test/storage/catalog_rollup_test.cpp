@@ -16,7 +16,7 @@ namespace {
 using windows = std::vector<std::pair<time_ms, time_ms>>;
 
 final_row result_of(time_ms start, time_ms end, std::string totals = "t") {
-  return {0, start, end, 3, std::move(totals)};
+  return {0, start, end, 3, std::move(totals), end};
 }
 
 windows bounds_of(const std::vector<final_row>& xs) {
@@ -94,8 +94,8 @@ TEST_SUITE("storage/catalog_rollup") {
       "s", {result_of(0, 10, "second"), result_of(10, 20, "third")}));
     auto all = must(store->finals_after(0, 9, 999));
     REQUIRE(all.size() == 2);
-    CHECK(all[0] == final_row{1, 0, 10, 3, "first"});
-    CHECK(all[1] == final_row{2, 10, 20, 3, "third"});
+    CHECK(all[0] == final_row{1, 0, 10, 3, "first", 10});
+    CHECK(all[1] == final_row{2, 10, 20, 3, "third", 20});
     CHECK(must(store->get_rollup()) == "s");
   }
 
@@ -136,12 +136,13 @@ TEST_SUITE("storage/catalog_rollup") {
     must(store->put_rollup(
       "r", {result_of(30, 40), result_of(10, 20), result_of(20, 30)}));
     CHECK(must(store->last_finals(2))
-          == std::vector<final_row>{{1, 30, 40, 3, ""}, {3, 20, 30, 3, ""}});
+          == std::vector<final_row>{{1, 30, 40, 3, "", 40},
+                                    {3, 20, 30, 3, "", 30}});
     CHECK(must(store->last_finals(SIZE_MAX)).size() == 3);
     CHECK(must(store->last_finals(0)).empty());
   }
 
-  TEST_CASE_FIXTURE(fixture, "old results go, the earliest first, a few at a "
+  TEST_CASE_FIXTURE(fixture, "old results go, the first ones first, a few at a "
                              "time") {
     put_windows(10);
     CHECK(must(store->expire_finals(41, 100, 3)) == 3);
@@ -152,15 +153,15 @@ TEST_SUITE("storage/catalog_rollup") {
     CHECK(between(0, 100).size() == 6);
   }
 
-  TEST_CASE_FIXTURE(fixture, "all but the latest results go, as many as are "
-                             "kept, whenever they were put") {
+  TEST_CASE_FIXTURE(fixture, "all but the last results go, as many as are "
+                             "kept, whenever their windows were") {
     put_windows(4);
     CHECK(must(store->expire_finals(0, 3, 100)) == 1);
     must(store->put_rollup("r", {result_of(-20, -10), result_of(90, 100)}));
     must(store->put_rollup("r", {result_of(90, 100)}));
     CHECK(must(store->expire_finals(INT64_MIN, 3, 100)) == 2);
     CHECK(between(INT64_MIN, INT64_MAX)
-          == windows{{20, 30}, {30, 40}, {90, 100}});
+          == windows{{-20, -10}, {30, 40}, {90, 100}});
     reopen();
     CHECK(must(store->expire_finals(INT64_MIN, 2, 100)) == 1);
     CHECK(must(store->expire_finals(INT64_MIN, 2, 100)) == 0);
@@ -220,7 +221,8 @@ TEST_SUITE("storage/catalog_rollup") {
     auto pristine = bytes_of(path);
     auto columns = std::vector<std::pair<std::string, std::string>>{
       {"rollup", "record last_sequence crc"},
-      {"final_window", "sequence starts ends readings totals_crc crc totals"}};
+      {"final_window",
+       "sequence starts ends readings stored totals_crc crc totals"}};
     for (auto& [table, names] : columns) {
       auto in = std::istringstream{names};
       for (auto column = std::string{}; in >> column;) {

@@ -211,6 +211,7 @@ CREATE TABLE final_window (
   starts INTEGER NOT NULL,
   ends INTEGER NOT NULL,
   readings INTEGER NOT NULL,
+  stored INTEGER NOT NULL,
   totals_crc INTEGER NOT NULL,
   crc INTEGER NOT NULL,
   totals BLOB NOT NULL
@@ -224,7 +225,7 @@ INSERT INTO shard VALUES (3, 5, 'n1', X'026E3102643102026E32026432AC02', X'026E3
 INSERT INTO known_commit VALUES (3, 5, 77, -1, 3852941063386529829);
 INSERT INTO producer VALUES ('0000000000000001ffffffffffffffff', 'river''s gauge', 2, 3, 4, 5, 6, 9, 7, 8, 10, 1, 11, 5698466321514892358);
 INSERT INTO rollup VALUES (1, X'7265636F7264', 1, 3072125166231695276);
-INSERT INTO final_window VALUES (1, 1699999980000, 1700000040000, -1, -2179306128859412004, -3506231100607813772, X'746F74616C73');
+INSERT INTO final_window VALUES (1, 1699999980000, 1700000040000, -1, 1700000060000, -2179306128859412004, 4753388437235562912, X'746F74616C73');
 )";
 
 std::vector<std::string> column_of(sqlite3* db, const std::string& sql) {
@@ -330,7 +331,8 @@ node_record sample_node() {
 }
 
 final_row sample_final() {
-  return {1, 1'699'999'980'000, 1'700'000'040'000, UINT64_MAX, "totals"};
+  return {1,          1'699'999'980'000, 1'700'000'040'000,
+          UINT64_MAX, "totals",          1'700'000'060'000};
 }
 
 void write_catalog(const std::string& path) {
