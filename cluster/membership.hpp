@@ -7,7 +7,7 @@
 #include <map>
 #include <set>
 #include <string>
-#include <vector>
+#include <utility>
 
 namespace weir {
 

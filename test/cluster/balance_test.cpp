@@ -178,13 +178,10 @@ TEST_SUITE("cluster/balance") {
         // another one has to make way, and that is a move that the bound does
         // not know of.
         RC_ASSERT(made <= least + ids.size());
-        RC_CLASSIFY(made == least, "the fewest copies");
         // A role can only go where there is a copy, and that costs a detour
         // at times: in a few of a hundred changes.
         auto roles = roles_moved(nodes, present, next);
         RC_ASSERT(roles >= beyond_share(before.primaries, shards));
-        RC_CLASSIFY(roles > beyond_share(before.primaries, shards),
-                    joins ? "a detour on a join" : "a detour on a leave");
         if (joins && shards >= 4 * ids.size())
           RC_ASSERT(roles <= 2 * ((shards + ids.size() - 1) / ids.size()));
         present = next;
