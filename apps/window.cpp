@@ -21,9 +21,6 @@ namespace {
 /// How often commands look whether all shards have what they wait for.
 constexpr auto wait_step = std::chrono::milliseconds{50};
 
-/// Shards that a failure to wait tells of; it counts the others.
-constexpr size_t holders_told = 3;
-
 /// A command of this group: what it takes, and what it does with a client.
 template <class Arguments>
 runner with_client(CLI::App& app, std::shared_ptr<Arguments> opts,
@@ -55,20 +52,19 @@ bool is_behind(const window_holder& x) {
   return x.kind == window_holder::what::plan;
 }
 
-failure not_everywhere(const window_list& x) {
-  auto text = std::string{"the change is made, but not known everywhere yet:"};
-  auto told = size_t{0};
-  auto others = size_t{0};
-  for (auto& y : x.held_by)
-    if (is_behind(y) && told++ < holders_told)
-      text += (told > 1 ? "; " : " ") + sentence(y);
-    else if (is_behind(y))
-      ++others;
-  if (others > 0)
-    text += fmt::format("; and {} other shards", others);
-  if (told == 0)
-    text += " the shards are being told";
-  return {ec::timeout, text + ". It takes effect when they have it"};
+failure not_everywhere(window_list x) {
+  auto& holders = x.held_by;
+  holders.erase(std::remove_if(holders.begin(), holders.end(),
+                               [](auto& y) {
+                                 return !is_behind(y);
+                               }),
+                holders.end());
+  auto text
+    = std::string{"the change is made, and takes effect when all shards know "
+                  "it"};
+  for (auto& y : sentences(std::move(holders)))
+    text += "; " + y;
+  return {ec::timeout, std::move(text)};
 }
 
 /// Until each shard's log has version `version` of the windows, or a later one,
@@ -87,7 +83,7 @@ result<window_list> wait_for_plan(client& cluster,
         && std::none_of(holders.begin(), holders.end(), is_behind))
       return list;
     if (std::chrono::steady_clock::now() >= deadline)
-      return tl::unexpected(not_everywhere(*list));
+      return tl::unexpected(not_everywhere(std::move(*list)));
     std::this_thread::sleep_for(wait_step);
   }
 }

@@ -16,7 +16,8 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-/// Shards that a sentence names; it counts the others.
+/// Shards that a sentence names. Lists of them may have been cut already, so it
+/// does not count the others.
 constexpr size_t shards_named = 4;
 
 json to_json(const aggregate_value& x) {
@@ -62,25 +63,38 @@ const char* kind_name(window_holder::what x) {
   return "clock";
 }
 
+bool is_of_shard(const window_holder& x) {
+  return x.kind == window_holder::what::shard
+         || x.kind == window_holder::what::plan;
+}
+
 json to_json(const window_holder& x) {
-  auto of_shard = x.kind == window_holder::what::shard
-                  || x.kind == window_holder::what::plan;
   return {{"kind", kind_name(x.kind)},
           {"producer", text_or_null(x.producer)},
-          {"shard", of_shard ? json(x.shard) : json(nullptr)},
+          {"shard", is_of_shard(x) ? json(x.shard) : json(nullptr)},
           {"node", text_or_null(x.node)},
           {"time_ms", time_or_null(x.time)},
           {"text", sentence(x)}};
 }
 
-/// "shard 3 on node n2"
-std::string place(const window_holder& x) {
-  auto where = x.node.empty() ? std::string{} : " on node " + x.node;
-  return fmt::format("shard {}{}", x.shard, where);
+/// They differ in nothing but the shard.
+bool are_alike(const window_holder& x, const window_holder& y) {
+  return is_of_shard(x) && x.kind == y.kind && x.node == y.node
+         && x.text == y.text;
 }
 
-std::string reason(const window_holder& x) {
-  return x.text.empty() ? std::string{} : ": " + x.text;
+/// "shards 3 and 7 on node n2 have not sent their parts: node n2 is down"
+std::string shards_sentence(const window_holder& x,
+                            const std::vector<uint32_t>& shards) {
+  auto one = shards.size() == 1;
+  auto what = x.kind == window_holder::what::shard
+                ? fmt::format("{} not sent {}", one ? "has" : "have",
+                              one ? "its part" : "their parts")
+                : fmt::format("{} not have the present windows yet",
+                              one ? "does" : "do");
+  return fmt::format("{}{} {}{}", shards_text(shards),
+                     x.node.empty() ? "" : " on node " + x.node, what,
+                     x.text.empty() ? "" : ": " + x.text);
 }
 
 std::string rule_text(const window_list& x) {
@@ -230,10 +244,8 @@ std::string sentence(const window_holder& x) {
       return fmt::format("producer {} has come no further than {}", x.producer,
                          format_time(x.time));
     case window_holder::what::shard:
-      return fmt::format("{} has not sent its part{}", place(x), reason(x));
     case window_holder::what::plan:
-      return fmt::format("{} does not have the present windows yet{}", place(x),
-                         reason(x));
+      return shards_sentence(x, {x.shard});
     case window_holder::what::settling:
       return fmt::format("producers have until {} to come back after the "
                          "coordinator's restart",
@@ -247,13 +259,31 @@ std::string sentence(const window_holder& x) {
   return fmt::format("the wall clock has to reach {}", format_time(x.time));
 }
 
+std::vector<std::string> sentences(std::vector<window_holder> xs) {
+  auto res = std::vector<std::string>{};
+  while (!xs.empty()) {
+    auto first = xs.front();
+    auto shards = std::vector<uint32_t>{first.shard};
+    xs.erase(xs.begin());
+    auto rest = std::stable_partition(xs.begin(), xs.end(), [&](auto& x) {
+      return !are_alike(x, first);
+    });
+    for (auto i = rest; i != xs.end(); ++i)
+      shards.push_back(i->shard);
+    xs.erase(rest, xs.end());
+    res.push_back(is_of_shard(first) ? shards_sentence(first, shards)
+                                     : sentence(first));
+  }
+  return res;
+}
+
 std::string shards_text(const std::vector<uint32_t>& shards) {
   auto named = std::min(shards.size(), shards_named);
   auto list = std::vector<std::string>{};
   for (auto i = size_t{0}; i < named; ++i)
     list.push_back(std::to_string(shards[i]));
   if (named < shards.size())
-    list.push_back(fmt::format("{} others", shards.size() - named));
+    list.push_back("others");
   auto last = list.back();
   list.pop_back();
   if (list.empty())
@@ -288,9 +318,14 @@ std::vector<std::string> explain(const window_answer& x,
     res.push_back(fmt::format("{} is open: {}, and it has to reach {}, the "
                               "window's end and lateness",
                               window, watermark, format_time(seals_at)));
-  for (auto& y : list.held_by)
-    if (concerns(y, seals_at))
-      res.push_back("it waits because " + sentence(y));
+  auto holders = list.held_by;
+  holders.erase(std::remove_if(holders.begin(), holders.end(),
+                               [&](auto& y) {
+                                 return !concerns(y, seals_at);
+                               }),
+                holders.end());
+  for (auto& text : sentences(std::move(holders)))
+    res.push_back("it waits because " + text);
   return res;
 }
 
@@ -340,8 +375,8 @@ std::string to_text(const window_list& x) {
                        shards_text(x.missing));
   if (!x.held_by.empty())
     res += "the oldest window that is not final waits because\n";
-  for (auto& y : x.held_by)
-    res += fmt::format("  {}\n", sentence(y));
+  for (auto& text : sentences(x.held_by))
+    res += fmt::format("  {}\n", text);
   return res;
 }
 

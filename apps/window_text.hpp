@@ -63,7 +63,10 @@ std::string to_table(const std::vector<window_row>& rows);
 /// What windows wait for: "producer p has come no further than ...".
 std::string sentence(const window_holder& x);
 
-/// "shard 3", "shards 3 and 7", "shards 1, 2, 3, 4 and 12 others".
+/// The same of several; shards of one node with the same trouble share one.
+std::vector<std::string> sentences(std::vector<window_holder> xs);
+
+/// "shard 3", "shards 3 and 7", "shards 1, 2, 3, 4 and others".
 std::string shards_text(const std::vector<uint32_t>& shards);
 
 /// A window's state, and all that it waits for, a sentence each.

@@ -166,7 +166,7 @@ TEST_SUITE("apps/window_text") {
     CHECK(shards_text({3}) == "shard 3");
     CHECK(shards_text({3, 7}) == "shards 3 and 7");
     CHECK(shards_text({1, 2, 3, 4}) == "shards 1, 2, 3 and 4");
-    CHECK(shards_text({1, 2, 3, 4, 5, 6}) == "shards 1, 2, 3, 4 and 2 others");
+    CHECK(shards_text({1, 2, 3, 4, 5, 6}) == "shards 1, 2, 3, 4 and others");
   }
 
   TEST_CASE("whoever holds windows up has a sentence") {
@@ -191,6 +191,27 @@ TEST_SUITE("apps/window_text") {
     x.time = start;
     CHECK(sentence(x)
           == "the wall clock has to reach 2023-11-14T22:13:00.000Z");
+  }
+
+  TEST_CASE("shards with the same trouble share a sentence") {
+    auto xs = std::vector<window_holder>{};
+    for (auto shard : {3u, 4u, 7u}) {
+      xs.push_back(holder(window_holder::what::shard));
+      xs.back().shard = shard;
+      xs.back().node = shard == 4 ? "n1" : "n2";
+    }
+    xs.push_back(holder(window_holder::what::nobody));
+    xs.push_back(holder(window_holder::what::nobody));
+    auto texts = sentences(xs);
+    REQUIRE(texts.size() == 4);
+    CHECK(texts[0] == "shards 3 and 7 on node n2 have not sent their parts");
+    CHECK(texts[1] == "shard 4 on node n1 has not sent its part");
+    CHECK(texts[2] == texts[3]);
+    xs[2].kind = window_holder::what::plan;
+    CHECK(sentences(xs).size() == 5);
+    xs[2] = xs[0];
+    xs[2].text = "the node is down";
+    CHECK(sentences(xs).size() == 5);
   }
 
   TEST_CASE("a producer that is past a window does not hold it up") {

@@ -1,6 +1,7 @@
 """Which windows there are, and what they wait for."""
 
 import random
+import re
 import threading
 import unittest
 
@@ -71,7 +72,10 @@ class HolderTest(RollupTest):
         self.end(producer)
         harness.eventually(
             "it is named",
-            lambda: "on node n2 has not sent its part: " in self.why(cluster, 0),
+            lambda: re.search(
+                "shards .* on node n2 have not sent their parts: .* is down",
+                self.why(cluster, 0),
+            ),
         )
         self.assertNotEqual(self.state(cluster, 0), "final")
         self.assertNotIn("on node n1", self.why(cluster, 0))
