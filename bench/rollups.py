@@ -32,6 +32,14 @@ METRICS = 5
 # 2023-11-14T22:00:00Z, in s: a bound of all windows here.
 BASE = 1_699_999_200
 WINDOWS = 10
+# Sensors and samples whose memory is told.
+MILLION = 1_000_000
+MEMORY_OF = [
+    (1_000, 4 * MILLION),
+    (MILLION, MILLION),
+    (MILLION, 4 * MILLION),
+    (4 * MILLION, 4 * MILLION),
+]
 WINDOW = 60
 # Header of a BASP message, whose bytes 4 to 8 are the payload's length.
 HEADER = 32
@@ -237,17 +245,21 @@ class Bench:
         return before, after, entities
 
     def memory(self):
-        """The same number of readings from few sensors and from a million."""
-        few, many = 1_000, 1_000_000
+        """By sensors and samples: it grows with neither."""
         res = {}
-        for sensors in (few, many):
-            runs = [self.memory_of(sensors, many) for _ in range(self.args.runs)]
-            res[f"{sensors}_sensors"] = {
-                "before_mib": median_of([x / 2**20 for x, _, _ in runs]),
-                "after_mib": median_of([x / 2**20 for _, x, _ in runs]),
+        for sensors, count in MEMORY_OF:
+            runs = [self.memory_of(sensors, count) for _ in range(self.args.runs)]
+            x = res[f"{sensors}_sensors_{count}_samples"] = {
+                "before_mib": median_of([y / 2**20 for y, _, _ in runs]),
+                "after_mib": median_of([y / 2**20 for _, y, _ in runs]),
                 "entities_held": runs[0][2],
             }
-            print(f"{sensors:>7} sensors of {METRICS} metrics: {res[f'{sensors}_sensors']}")
+            after = x["after_mib"]
+            print(
+                f"{sensors:>7} sensors, {count} samples of {METRICS} metrics: "
+                f"{after['median']} MiB ({after['min']} to {after['max']}), before "
+                f"{x['before_mib']['median']}; {x['entities_held']} entities held"
+            )
         self.results["memory"] = res
 
 
