@@ -1,6 +1,7 @@
 #include "cluster/watermark.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace weir {
 
@@ -38,22 +39,27 @@ void watermark_keeper::advance(time_ms now) {
   advanced_at_ = now;
   if (now < settles_at_)
     return;
-  // Ended and idle sessions count once more, with what they have reached, and
-  // hold nobody from then on.
-  for (auto first : {true, false}) {
-    auto least = std::optional<time_ms>{};
-    for (auto i = sessions_.begin(); i != sessions_.end();) {
-      auto& x = i->second;
-      if (x.ended ? !first : now - x.heard >= idle_after_) {
-        i = sessions_.erase(i);
-        continue;
-      }
-      if (first || !x.idle)
-        least = std::min(least.value_or(x.greatest), x.greatest);
-      ++i;
-    }
-    raise(least.value_or(record_.flushed), now);
+  for (auto i = sessions_.begin(); i != sessions_.end();) {
+    auto& x = i->second;
+    auto lost = !x.ended && now - x.heard >= idle_after_;
+    i = lost ? sessions_.erase(i) : std::next(i);
   }
+  // Idle and ended sessions count with what they have reached, and hold nobody:
+  // an idle one not even one that has ended, which counts just once.
+  auto least_of = [this](bool with_idle, bool with_ended) {
+    auto res = std::optional<time_ms>{};
+    for (auto& [id, x] : sessions_)
+      if ((with_idle || !x.idle) && (with_ended || !x.ended))
+        res = std::min(res.value_or(x.greatest), x.greatest);
+    return res;
+  };
+  if (auto least = least_of(true, true))
+    raise(*least, now);
+  if (auto least = least_of(false, true))
+    raise(*least, now);
+  raise(least_of(false, false).value_or(record_.flushed), now);
+  for (auto i = sessions_.begin(); i != sessions_.end();)
+    i = i->second.ended ? sessions_.erase(i) : std::next(i);
   record_.live = !sessions_.empty();
 }
 

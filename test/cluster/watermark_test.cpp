@@ -90,6 +90,20 @@ TEST_SUITE("cluster/watermark") {
     CHECK(watermark() == 8'500);
   }
 
+  TEST_CASE_FIXTURE(fixture, "an idle session does not hold one that ends") {
+    report(ann, 1'000, true);
+    CHECK(watermark() == 1'000);
+    self.open(bob, time);
+    CHECK(watermark() == 1'000);
+    end(bob, 5'000);
+    CHECK(watermark() == 5'000);
+    self.open(bob, time);
+    // It has paused since it began.
+    report(ann, -1, true);
+    end(bob, 6'000);
+    CHECK(watermark() == 6'000);
+  }
+
   TEST_CASE_FIXTURE(fixture, "one that does not report lets go") {
     report(ann, 5'000);
     report(bob, 3'000);
