@@ -1,7 +1,11 @@
-#include "test/cluster/replica_world.hpp"
+#include "test/cluster/records.hpp"
 #include "test/cluster/shard_fixture.hpp"
+#include "test/simulate/world.hpp"
+#include "test/support/results.hpp"
 
 #include <doctest/doctest.h>
+
+#include <algorithm>
 
 using namespace weir;
 using namespace weir::test;
