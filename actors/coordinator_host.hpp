@@ -80,6 +80,8 @@ private:
   /// What the shards hold of windows that are not final.
   struct gathered_windows {
     std::vector<window_partial> windows;
+    /// Beyond, there may be more.
+    time_ms reach = window_plan::forever;
     std::vector<uint32_t> missing;
   };
 
@@ -93,6 +95,9 @@ private:
   void gather(const get_partials& x,
               std::function<void(gathered_windows)> then);
   window_answers finals_after(uint64_t sequence);
+  result<window_answers> stored_answers(const window_query& x);
+  result<window_answers> all_answers(const window_query& x,
+                                     const gathered_windows& found);
   window_answer answer_of(window_partial x) const;
   std::vector<window_holder> holders(time_ms end) const;
   cluster_status known_status() const;

@@ -22,6 +22,9 @@ constexpr size_t answer_bytes_max = 512 << 10;
 /// Windows in one answer.
 constexpr size_t answer_windows_max = 10'000;
 
+/// Windows whose totals so far are asked for at a time, for the same reason.
+constexpr uint32_t partial_windows_max = 1'000;
+
 /// Clients that wait for windows at a time; further ones are told to come
 /// again at once.
 constexpr size_t followers_max = 1'000;
@@ -88,6 +91,11 @@ time_ms rule_begins(const window_plan& x) {
   if (last == segments.rend())
     return window_plan::always;
   return x.periodic() ? last->from : last->until;
+}
+
+/// Asks for the window of one moment.
+bool is_single(const window_query& x) {
+  return x.to - x.from == 1;
 }
 
 void keep_metric(window_answer& x, const std::string& metric) {
@@ -259,11 +267,14 @@ void coordinator_host_state::gather(
     std::vector<bool> heard;
     gathered_windows res;
   };
+  auto max = x.windows_max;
   auto all = std::make_shared<gathering>();
   all->heard.resize(directory_->shards());
-  auto done = [all, then = std::move(then)] {
+  auto done = [all, max, then = std::move(then)] {
     if (--all->left > 0)
       return;
+    keep_first(all->res.windows, all->res.reach, max);
+    all->res.reach = reach_of(all->res.windows, max);
     for (auto i = size_t{0}; i < all->heard.size(); ++i)
       if (!all->heard[i])
         all->res.missing.push_back(static_cast<uint32_t>(i));
@@ -276,7 +287,7 @@ void coordinator_host_state::gather(
     ++all->left;
     self_->request(member.actor, gather_timeout, x)
       .then(
-        [this, all, done, id = id](const held_partials& y) {
+        [this, all, max, done, id = id](const held_partials& y) {
           auto windows = decode_windows(y.windows);
           // What moved meanwhile may be told by two nodes: it would count
           // twice.
@@ -289,6 +300,7 @@ void coordinator_host_state::gather(
           if (ours) {
             for (auto shard : y.shards)
               all->heard[shard] = true;
+            all->res.reach = std::min(all->res.reach, reach_of(*windows, max));
             merge(all->res.windows, *windows);
           }
           done();
@@ -312,33 +324,82 @@ window_answer coordinator_host_state::answer_of(window_partial x) const {
   return res;
 }
 
-caf::result<window_answers> coordinator_host_state::query(
+/// A page of final ones. `more` of them may be left only if there are any.
+result<window_answers> coordinator_host_state::stored_answers(
   const window_query& x) {
   auto res = window_answers{};
   auto rows = context_.store->finals(x.from, x.to, answer_windows_max,
                                      answer_bytes_max);
   if (!rows)
-    return to_error(rows.error());
+    return tl::unexpected(std::move(rows.error()));
   for (auto& row : *rows) {
     auto answer = weir::answer_of(row);
     if (!answer)
-      return to_error(answer.error());
+      return tl::unexpected(std::move(answer.error()));
     keep_metric(*answer, x.metric);
     res.windows.push_back(std::move(*answer));
   }
-  auto single = x.to - x.from == 1;
-  if (single && !res.windows.empty())
+  if (is_single(x) || rows->empty())
     return res;
   // Whether that was all is known when nothing more comes.
-  if (!single && !rows->empty()) {
-    auto next = context_.store->finals(rows->back().end, x.to, 1, 1);
-    if (!next)
-      return to_error(next.error());
-    res.more = !next->empty();
-    if (res.more)
-      return res;
+  auto next = context_.store->finals(rows->back().end, x.to, 1, 1);
+  if (!next)
+    return tl::unexpected(std::move(next.error()));
+  res.more = !next->empty();
+  return res;
+}
+
+/// A page of final ones and of others, after these were gathered.
+result<window_answers> coordinator_host_state::all_answers(
+  const window_query& x, const gathered_windows& found) {
+  // Read after the others: what has become final meanwhile is among these.
+  auto res = stored_answers(x);
+  if (!res || (is_single(x) && !res->windows.empty()))
+    return res;
+  auto& windows = res->windows;
+  auto upto = found.reach;
+  if (res->more)
+    upto = std::min(upto, windows.back().end);
+  auto finals = windows.size();
+  for (auto& y : found.windows) {
+    // What is final and not yet forgotten has been answered.
+    auto known = std::any_of(
+      windows.begin(), windows.begin() + static_cast<ptrdiff_t>(finals),
+      [&](auto& z) {
+        return z.start == y.bounds.start && z.end == y.bounds.end;
+      });
+    if (known || y.bounds.end <= rollups_->final_through())
+      continue;
+    windows.push_back(answer_of(y));
+    keep_metric(windows.back(), x.metric);
   }
-  if (single) {
+  windows.erase(std::remove_if(windows.begin(), windows.end(),
+                               [&](auto& y) {
+                                 return y.end > upto;
+                               }),
+                windows.end());
+  // One closed by hand may be final before one that ends earlier.
+  std::sort(windows.begin(), windows.end(), [](auto& y, auto& z) {
+    return y.end < z.end;
+  });
+  res->more = upto < window_plan::forever;
+  res->missing = found.missing;
+  if (auto window = rollups_->plan().find(x.from);
+      is_single(x) && windows.empty() && window)
+    windows.push_back(answer_of({*window, false, 0, {}}));
+  return res;
+}
+
+caf::result<window_answers> coordinator_host_state::query(
+  const window_query& x) {
+  auto stored = stored_answers(x);
+  if (!stored)
+    return to_error(stored.error());
+  auto& res = *stored;
+  auto from = std::max(x.from, rollups_->final_through());
+  if (is_single(x)) {
+    if (!res.windows.empty())
+      return res;
     auto window = rollups_->plan().find(x.from);
     if (!window) {
       res.code = ec::not_found;
@@ -346,33 +407,32 @@ caf::result<window_answers> coordinator_host_state::query(
       return res;
     }
     auto state = rollups_->state_of(*window);
+    auto removed = context_.store->removed_through();
+    if (!removed)
+      return to_error(removed.error());
+    // That it was empty can't be told any more.
+    if (state == window_state::final && window->end <= *removed) {
+      res.code = ec::not_found;
+      res.text = "the window became final, and its result is no longer kept: "
+                 "see rollup-keep and rollup-keep-windows";
+      return res;
+    }
     if (state == window_state::final || !x.partial) {
       res.windows.push_back(answer_of({*window, false, 0, {}}));
       return res;
     }
+    from = x.from;
+  } else if (res.more && res.windows.back().end <= rollups_->final_through()) {
+    return res;
   }
   auto promise = self_->make_response_promise<window_answers>();
-  auto request = get_partials{x.from, x.to, x.partial,
-                              static_cast<uint32_t>(answer_windows_max)};
-  gather(request, [this, promise, x, res,
-                   single](const gathered_windows& found) mutable {
-    res.missing = found.missing;
-    for (auto& y : found.windows) {
-      // What is final and not yet forgotten has been answered.
-      if (y.bounds.end <= rollups_->final_through()
-          || std::any_of(res.windows.begin(), res.windows.end(), [&](auto& z) {
-               return z.start == y.bounds.start && z.end == y.bounds.end;
-             }))
-        continue;
-      auto answer = answer_of(y);
-      keep_metric(answer, x.metric);
-      res.windows.push_back(std::move(answer));
-    }
-    if (auto window = rollups_->plan().find(x.from);
-        single && res.windows.empty() && window)
-      res.windows.push_back(answer_of({*window, false, 0, {}}));
-    promise.deliver(std::move(res));
-  });
+  gather({from, x.to, x.partial, partial_windows_max},
+         [this, promise, x](const gathered_windows& found) mutable {
+           if (auto answers = all_answers(x, found))
+             promise.deliver(std::move(*answers));
+           else
+             promise.deliver(to_error(answers.error()));
+         });
   return promise;
 }
 
@@ -488,26 +548,32 @@ caf::result<window_list> coordinator_host_state::list(const get_windows& x) {
   res.lateness = settings_.effective_rollup_lateness();
   res.version = plan.version();
   res.watermark = rollups_->watermark().record().watermark;
-  res.final_through = rollups_->final_through();
-  auto finals = context_.store->last_finals(
-    std::clamp<size_t>(x.finals, 1, answer_windows_max));
-  if (!finals)
-    return to_error(finals.error());
-  for (auto row = finals->rbegin(); row != finals->rend(); ++row)
-    if (auto answer = weir::answer_of(*row))
-      res.windows.push_back(std::move(*answer));
   auto others
     = static_cast<uint32_t>(std::min<size_t>(x.others, answer_windows_max));
   auto promise = self_->make_response_promise<window_list>();
-  gather({before_time, window_plan::forever, false, others},
-         [this, promise, res, others](gathered_windows found) mutable {
+  gather({rollups_->final_through(), window_plan::forever, false, others},
+         [this, promise, res, others,
+          most = x.finals](gathered_windows found) mutable {
+           // After the others, so that none is missing from both.
+           auto finals = context_.store->last_finals(
+             std::clamp<size_t>(most, 1, answer_windows_max));
+           if (!finals) {
+             promise.deliver(to_error(finals.error()));
+             return;
+           }
+           for (auto row = finals->rbegin(); row != finals->rend(); ++row)
+             if (auto answer = weir::answer_of(*row))
+               res.windows.push_back(std::move(*answer));
+           res.final_through = rollups_->final_through();
            res.missing = std::move(found.missing);
            // Announced one by one, and empty so far.
            auto announced = std::vector<window_partial>{};
            for (auto& y : rollups_->plan().segments())
-             if (y.every == 0 && y.until > rollups_->final_through())
+             if (y.every == 0 && y.until > rollups_->final_through()
+                 && y.until <= found.reach)
                announced.push_back({{y.from, y.until}, false, 0, {}});
            merge(found.windows, announced);
+           res.more = found.reach < window_plan::forever;
            auto oldest = time_ms{-1};
            for (auto& y : found.windows) {
              auto known = std::any_of(

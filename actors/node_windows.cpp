@@ -4,6 +4,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 // A node's part in windows over all entities.
 
 namespace weir {
@@ -62,11 +64,13 @@ caf::result<held_partials> node_host_state::partials(const get_partials& x) {
     size_t left = 1;
     held_partials res;
     std::vector<window_partial> merged;
+    time_ms reach = window_plan::forever;
   };
   auto all = std::make_shared<gathering>();
-  auto done = [all, promise]() mutable {
+  auto done = [all, promise, max = x.windows_max]() mutable {
     if (--all->left > 0)
       return;
+    keep_first(all->merged, all->reach, max);
     auto out = byte_writer{all->res.windows};
     encode_windows(all->merged, out);
     promise.deliver(std::move(all->res));
@@ -78,8 +82,10 @@ caf::result<held_partials> node_host_state::partials(const get_partials& x) {
     self_
       ->request<caf::message_priority::high>(shard.actor, partials_timeout, x)
       .then(
-        [all, done, id = id](const shard_windows& y) mutable {
+        [all, done, id = id,
+         max = x.windows_max](const shard_windows& y) mutable {
           all->res.shards.push_back(id);
+          all->reach = std::min(all->reach, reach_of(y.windows, max));
           merge(all->merged, y.windows);
           done();
         },

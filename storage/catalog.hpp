@@ -160,6 +160,10 @@ public:
   /// Those of the windows that end last, the latest first, without totals.
   result<std::vector<final_row>> last_finals(size_t limit);
 
+  /// Of a window that ends by then the result may have been removed; the least
+  /// int64 as long as all are here.
+  result<time_ms> removed_through();
+
   /// Removes results that became final before `stored_before`, and all but the
   /// last `keep`, the first ones first, at most `delete_max` in a call: one
   /// takes as long as a commit. Numbers are never used again. When a window

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <functional>
+#include <limits>
 
 // The windows in the catalog.
 
@@ -103,7 +104,8 @@ result<void> catalog::prepare_rollup() {
      " FROM final_window ORDER BY ends DESC LIMIT ?1",
      "read the last results"},
     {get_first_finals_,
-     "SELECT sequence, stored FROM final_window ORDER BY sequence LIMIT ?1",
+     "SELECT sequence, stored, starts FROM final_window ORDER BY sequence"
+     " LIMIT ?1",
      "look for old results"},
     {count_finals_, "SELECT COUNT(*) FROM final_window", "count results"},
     {remove_final_, "DELETE FROM final_window WHERE sequence = ?1",
@@ -158,6 +160,28 @@ result<uint64_t> catalog::count_finals() {
     return tl::unexpected(std::move(done.error()));
   finals_count_ = res;
   return res;
+}
+
+result<time_ms> catalog::removed_through() {
+  auto res = std::numeric_limits<time_ms>::min();
+  auto empty = true;
+  auto note = [&](const row& x) -> result<bool> {
+    empty = false;
+    if (x.integer<uint64_t>(0) > 1)
+      res = x.integer<time_ms>(2);
+    return false;
+  };
+  if (auto done = get_first_finals_.each(note, int64_t{1}); !done)
+    return tl::unexpected(std::move(done.error()));
+  if (!empty)
+    return res;
+  auto stored = load_rollup();
+  if (!stored)
+    return tl::unexpected(std::move(stored.error()));
+  // Numbers are never used again.
+  return *stored && (*stored)->last_sequence > 0
+           ? std::numeric_limits<time_ms>::max()
+           : res;
 }
 
 result<void> catalog::put_rollup(const std::string& record,

@@ -161,6 +161,21 @@ void merge(std::vector<window_partial>& into,
     });
 }
 
+time_ms reach_of(const std::vector<window_partial>& xs, size_t count_max) {
+  return xs.empty() || xs.size() < count_max ? window_plan::forever
+                                             : xs.back().bounds.end;
+}
+
+void keep_first(std::vector<window_partial>& xs, time_ms reach,
+                size_t count_max) {
+  auto beyond = std::find_if(xs.begin(), xs.end(), [&](const auto& x) {
+    return x.bounds.end > reach;
+  });
+  xs.erase(beyond, xs.end());
+  if (xs.size() > count_max)
+    xs.erase(xs.begin() + static_cast<ptrdiff_t>(count_max), xs.end());
+}
+
 void encode_windows(const std::vector<window_partial>& xs, byte_writer& out) {
   auto positions = std::map<std::string_view, uint64_t>{};
   for (auto& x : xs)

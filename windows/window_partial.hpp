@@ -51,6 +51,16 @@ constexpr size_t list_windows_max = 1'000'000;
 void merge(std::vector<window_partial>& into,
            const std::vector<window_partial>& from);
 
+/// How far a list of the first `count_max` windows goes: to the end of its last
+/// one if it is full, for others may follow, and else to the end of all time.
+time_ms reach_of(const std::vector<window_partial>& xs, size_t count_max);
+
+/// Of merged lists of the first windows each, keeps what is in all of them: the
+/// windows up to the least `reach_of`, and of these the first `count_max`. If
+/// one of the lists was full, then so is what is left.
+void keep_first(std::vector<window_partial>& xs, time_ms reach,
+                size_t count_max);
+
 /// Appends a list in order of end and start, each metric's name once.
 /// @pre within `list_cells_max` and `list_windows_max`.
 void encode_windows(const std::vector<window_partial>& xs, byte_writer& out);

@@ -22,6 +22,9 @@ public:
   std::vector<seal_windows> seals;
   /// What its shards hold of windows that are not final.
   held_partials partials;
+  get_partials asked_for;
+  /// Happens while they are asked for.
+  std::function<void()> before_partials;
   /// What it says of itself when asked.
   heartbeat news;
   bool hangs = false;
@@ -69,7 +72,10 @@ public:
       [this](const seal_windows& y) {
         seals.push_back(y);
       },
-      [this](const get_partials&) {
+      [this](const get_partials& y) {
+        asked_for = y;
+        if (before_partials)
+          before_partials();
         return partials;
       },
       [this, x](const get_heartbeat&) -> caf::result<heartbeat> {

@@ -60,6 +60,15 @@ struct fixture : coordinator_fixture {
     run();
   }
 
+  /// What the node says of windows that are not final.
+  static void holds(scripted_node& x, const std::vector<window_partial>& xs) {
+    x.partials = {};
+    for (auto& [shard, epoch] : x.assigned)
+      x.partials.shards.push_back(shard);
+    auto out = byte_writer{x.partials.windows};
+    encode_windows(xs, out);
+  }
+
   window_answers query(time_ms at, bool partial = false) {
     return must(
       ask<window_answers>(boss, window_query{at, at + 1, {}, partial}));
@@ -219,6 +228,72 @@ TEST_SUITE("actors/coordinator_windows") {
     CHECK(found.windows[0].state == window_state::open);
     CHECK(sum(found.windows[0]) == 5);
     CHECK(found.missing.size() == 2);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "what becomes final while its totals so far are "
+                             "asked for is told as final") {
+    serve();
+    reach(70'000);
+    holds(*n1, {});
+    holds(*n2, {});
+    // They have released it when they answer.
+    n1->before_partials = [this] {
+      caf::send_as(n1->hdl, boss, part(*n1, {minute(0, 5)}));
+      caf::send_as(n2->hdl, boss, part(*n2, {minute(0, 7)}));
+      n1->before_partials = nullptr;
+    };
+    auto found = query(0, true);
+    REQUIRE(found.windows.size() == 1);
+    CHECK(found.windows[0].state == window_state::final);
+    CHECK(sum(found.windows[0]) == 12);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "a result that is no longer kept is not told as "
+                             "empty") {
+    initial.rollup_keep_windows = 1;
+    {
+      auto db = must(catalog::open(dir.file("coordinator.db")));
+      auto pairs = to_pairs(initial);
+      must(db.put_settings(2, {pairs.begin(), pairs.end()}));
+    }
+    serve();
+    reach(130'000);
+    answer_seal(*n1, {minute(0, 5), minute(60'000, 6)});
+    answer_seal(*n2, {});
+    CHECK(sum(query(0).windows[0]) == 5);
+    pass(6'000);
+    CHECK(query(0).code == ec::not_found);
+    CHECK(query(0).windows.empty());
+    CHECK(sum(query(60'000).windows[0]) == 6);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "totals so far come in pages, of which each has "
+                             "all that the shards hold") {
+    serve();
+    auto page = [this](time_ms from) {
+      return must(ask<window_answers>(
+        boss, window_query{from, window_plan::forever, {}, true}));
+    };
+    holds(*n1, {minute(0, 1)});
+    holds(*n2, {});
+    page(0);
+    auto max = static_cast<time_ms>(n1->asked_for.windows_max);
+    // One holds every window and the other every second: their first ones go
+    // differently far.
+    auto all = std::vector<window_partial>{};
+    auto some = std::vector<window_partial>{};
+    for (auto i = time_ms{0}; i < max; ++i) {
+      all.push_back(minute(60'000 * i, 1));
+      some.push_back(minute(120'000 * i, 1));
+    }
+    holds(*n1, all);
+    holds(*n2, some);
+    auto found = page(0);
+    CHECK(found.more);
+    REQUIRE(static_cast<time_ms>(found.windows.size()) == max);
+    for (auto i = size_t{0}; i < found.windows.size(); ++i)
+      REQUIRE(sum(found.windows[i]) == (i % 2 == 0 ? 2 : 1));
+    CHECK(found.windows.back().end == 60'000 * max);
   }
 
   TEST_CASE_FIXTURE(fixture, "a change of duration holds once every shard has "

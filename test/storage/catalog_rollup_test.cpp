@@ -168,6 +168,19 @@ TEST_SUITE("storage/catalog_rollup") {
     CHECK(must(store->expire_finals(INT64_MIN, 0, 100)) == 2);
   }
 
+  TEST_CASE_FIXTURE(fixture, "up to when results were removed is known") {
+    CHECK(must(store->removed_through()) == INT64_MIN);
+    put_windows(10);
+    CHECK(must(store->removed_through()) == INT64_MIN);
+    CHECK(must(store->expire_finals(41, 100, 3)) == 3);
+    CHECK(must(store->removed_through()) == 30);
+    CHECK(must(store->expire_finals(INT64_MIN, 0, 100)) == 7);
+    reopen();
+    CHECK(must(store->removed_through()) == INT64_MAX);
+    must(store->put_rollup("r", {result_of(200, 210)}));
+    CHECK(must(store->removed_through()) == 200);
+  }
+
   TEST_CASE_FIXTURE(fixture,
                     "a number is never used again, whatever is removed "
                     "and restarted") {
