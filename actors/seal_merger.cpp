@@ -1,6 +1,7 @@
 #include "actors/seal_merger.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace weir {
 
@@ -39,6 +40,19 @@ std::optional<sealed_partials> seal_merger::finish(clock::time_point now) {
                                return x.bounds.end > upto_;
                              }),
                 merged_.end());
+  // Shards that have few windows in common have more of them together than one
+  // alone would send. The others are asked for again.
+  auto cells = size_t{0};
+  auto rest = std::find_if(merged_.begin(), merged_.end(), [&](auto& x) {
+    cells += x.metrics.size();
+    return cells > cells_max;
+  });
+  if (rest == merged_.begin() && rest != merged_.end())
+    ++rest;
+  if (rest != merged_.end()) {
+    res.upto = std::prev(rest)->bounds.end;
+    merged_.erase(rest, merged_.end());
+  }
   auto out = byte_writer{res.windows};
   encode_windows(merged_, out);
   covered_.clear();

@@ -19,6 +19,10 @@ public:
   /// it then.
   static constexpr auto patience = std::chrono::milliseconds{1000};
 
+  /// Totals in one message, unless a single window has more: some 50 bytes
+  /// each, so that it stays below a megabyte.
+  static constexpr size_t cells_max = 16'384;
+
   /// The coordinator wants these shards; they have been asked.
   void expect(const seal_range& range, const std::vector<uint32_t>& shards,
               clock::time_point now);
