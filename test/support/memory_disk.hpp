@@ -101,6 +101,10 @@ public:
 
 private:
   std::optional<news> carry_out(journal_append& x) {
+    // It needs no room, and says nothing of what comes after it.
+    auto at = log_position{x.entry->index, x.entry->epoch, x.entry->chain};
+    if (!log.empty() && at.index <= log.back().index)
+      return news{at};
     // What follows a refused entry was on its way already.
     if (refused_ && x.entry->index > *refused_)
       return std::nullopt;
@@ -109,10 +113,9 @@ private:
       return news{failure{ec::disk_full, "no space"}};
     }
     refused_.reset();
-    if (log.empty() || x.entry->index > log.back().index)
-      log.push_back(*x.entry);
+    log.push_back(*x.entry);
     committed = std::max(committed, x.committed);
-    return news{log_position{x.entry->index, x.entry->epoch, x.entry->chain}};
+    return news{at};
   }
 
   std::optional<news> carry_out(journal_cut& x) {
