@@ -334,10 +334,11 @@ result<void> coordinator_host_state::apply_change(const change_settings& x) {
   if (auto res = check_change(settings_, next); !res)
     return res;
   auto text = settings_text{settings_text_.version + 1, to_pairs(next)};
-  if (text.values == settings_text_.values)
-    return {};
+  // Also if the text is the same: an earlier change may have been given up.
   if (auto res = rollups_->configure(to_rollup_settings(next)); !res)
     return res;
+  if (text.values == settings_text_.values)
+    return {};
   if (auto res = context_.store->put_settings(
         text.version, {text.values.begin(), text.values.end()});
       !res)
