@@ -237,6 +237,9 @@ TEST_SUITE("cluster/shard") {
     x.sliding.entities_max = 7;
     x.producers_max = 6;
     x.producer_expiry = 5;
+    x.rollups.metrics_max = 4;
+    x.rollups.cells_max = 3;
+    x.averages = false;
     auto y = shard_settings{};
     CHECK(y.decode(x.encode()));
     CHECK(y.encode() == x.encode());
@@ -250,8 +253,13 @@ TEST_SUITE("cluster/shard") {
     CHECK(y.sliding.entities_max == 7);
     CHECK(y.producers_max == 6);
     CHECK(y.producer_expiry == 5);
+    CHECK(y.rollups.metrics_max == 4);
+    CHECK(y.rollups.cells_max == 3);
+    CHECK(!y.averages);
+    // Three bytes less were the whole before there were windows over all
+    // entities.
     for (auto i = size_t{0}; i < x.encode().size(); ++i)
-      CHECK(!y.decode(x.encode().substr(0, i)));
+      CHECK(y.decode(x.encode().substr(0, i)) == (i + 3 == x.encode().size()));
     CHECK(!y.decode(x.encode() + '\0'));
   }
 
