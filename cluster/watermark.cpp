@@ -5,6 +5,14 @@
 
 namespace weir {
 
+namespace {
+
+/// A coordinator looks at its clock every heartbeat; one that did not for so
+/// long was stopped, however short `idle_after` is. ms
+constexpr time_ms pause_least = 1'000;
+
+} // namespace
+
 void watermark_keeper::open(producer_id producer, time_ms now) {
   // One that takes over begins anew: it may send what its predecessor did.
   auto x = session{};
@@ -34,8 +42,11 @@ void watermark_keeper::raise(time_ms to, time_ms now) {
 
 void watermark_keeper::advance(time_ms now) {
   // A coordinator that was stopped for a while has heard nobody meanwhile.
-  if (now - advanced_at_ > idle_after_ / 2)
+  if (now - advanced_at_ > std::max(idle_after_ / 2, pause_least))
     settles_at_ = now + idle_after_;
+  // Nor must a clock that was set back make anyone wait until it is there
+  // again.
+  settles_at_ = std::min(settles_at_, now + idle_after_);
   advanced_at_ = now;
   if (now < settles_at_)
     return;

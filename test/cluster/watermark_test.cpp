@@ -177,6 +177,27 @@ TEST_SUITE("cluster/watermark") {
     CHECK(next.watermark() == 9'000);
   }
 
+  TEST_CASE_FIXTURE(fixture, "it advances however short the patience with "
+                             "sessions is") {
+    self.configure(100, 300'000);
+    end(ann, 5'000, 70'000);
+    time += 200;
+    CHECK(watermark() == 70'000);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "a clock that is set back makes nobody wait for "
+                             "long") {
+    report(ann, 5'000);
+    CHECK(watermark() == 5'000);
+    time += 60'000;
+    CHECK(watermark() == 5'000);
+    time -= 3'600'000;
+    end(ann, 6'000);
+    CHECK(watermark() == 5'000);
+    pass(10'000);
+    CHECK(watermark() == 6'000);
+  }
+
   TEST_CASE_FIXTURE(fixture, "a coordinator that was stopped lets nobody go "
                              "for it") {
     report(ann, 5'000);
