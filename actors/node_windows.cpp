@@ -76,7 +76,7 @@ caf::result<held_partials> node_host_state::partials(const get_partials& x) {
     promise.deliver(std::move(all->res));
   };
   for (auto& [id, shard] : shards_) {
-    if (!shard.actor || shard.news.state != shard_state::serving)
+    if (!shard.actor)
       continue;
     ++all->left;
     self_

@@ -362,8 +362,13 @@ void shard_host_state::answer_seal() {
   self_->send(context_.node, std::move(res));
 }
 
-shard_windows shard_host_state::windows(const get_partials& x) const {
-  return {core_->rollups().windows(x.from, x.to, x.totals, x.windows_max)};
+caf::result<shard_windows> shard_host_state::windows(
+  const get_partials& x) const {
+  // One that is recovering has but a part of them.
+  if (auto why = not_serving(); !why.empty())
+    return to_error({ec::unavailable, std::move(why)});
+  return shard_windows{
+    core_->rollups().windows(x.from, x.to, x.totals, x.windows_max)};
 }
 
 caf::result<bool> shard_host_state::release(const release_shard& x) {

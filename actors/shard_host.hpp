@@ -41,7 +41,7 @@ public:
   void tick(const shard_tick& x);
   shard_report report() const;
   void seal(const seal_shard& x);
-  shard_windows windows(const get_partials& x) const;
+  caf::result<shard_windows> windows(const get_partials& x) const;
   caf::result<bool> release(const release_shard& x);
   void checkpoint();
   void committed(uint64_t index);

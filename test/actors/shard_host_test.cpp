@@ -555,6 +555,22 @@ TEST_SUITE("actors/shard_host") {
     CHECK(*sealed[2].windows == first);
   }
 
+  TEST_CASE_FIXTURE(fixture, "a shard that has not all its log yet tells no "
+                             "totals") {
+    plan = window_plan::periodic(60'000);
+    begin();
+    send(block(0, 3));
+    auto all = get_partials{0, window_plan::forever, true, 10};
+    CHECK(must(ask<shard_windows>(host, all)).windows.size() == 1);
+    journal.hold = true;
+    restart(2);
+    CHECK(!ask<shard_windows>(host, all));
+    journal.hold = false;
+    journal.release();
+    run();
+    CHECK(must(ask<shard_windows>(host, all)).windows[0].count == 3);
+  }
+
   TEST_CASE_FIXTURE(fixture, "what is final elsewhere is forgotten, once") {
     plan = window_plan::periodic(60'000);
     begin();
