@@ -321,6 +321,7 @@ caf::result<settings_text> coordinator_host_state::change(
   const change_settings& x) {
   if (auto res = apply_change(x); !res)
     return to_error(res.error());
+  send_plan();
   return settings_text_;
 }
 
@@ -345,12 +346,9 @@ result<void> coordinator_host_state::apply_change(const change_settings& x) {
     return res;
   settings_ = next;
   settings_text_ = text;
-  for (auto& [id, member] : members_) {
-    if (!member.actor)
-      continue;
-    self_->send(member.actor, text);
-    self_->send(member.actor, plan_to_send());
-  }
+  for (auto& [id, member] : members_)
+    if (member.actor)
+      self_->send(member.actor, text);
   return {};
 }
 

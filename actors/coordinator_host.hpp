@@ -92,6 +92,7 @@ private:
   void serve_followers();
   void expire_windows();
   plan_text plan_to_send() const;
+  void send_plan();
   void gather(const get_partials& x,
               std::function<void(gathered_windows)> then);
   window_answers finals_after(uint64_t sequence);

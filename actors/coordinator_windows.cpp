@@ -150,6 +150,13 @@ plan_text coordinator_host_state::plan_to_send() const {
   return res;
 }
 
+void coordinator_host_state::send_plan() {
+  auto plan = plan_to_send();
+  for (auto& [id, member] : members_)
+    if (member.actor)
+      self_->send(member.actor, plan);
+}
+
 void coordinator_host_state::note_windows(const shard_report& x) {
   if (x.state != shard_state::serving)
     return;
@@ -159,9 +166,7 @@ void coordinator_host_state::note_windows(const shard_report& x) {
     spdlog::error("the windows can't be stored: {}", res.error().text);
   if (rollups_->plan().version() == before)
     return;
-  for (auto& [id, member] : members_)
-    if (member.actor)
-      self_->send(member.actor, plan_to_send());
+  send_plan();
 }
 
 // -- sealing
@@ -244,7 +249,6 @@ caf::result<windows_changed> coordinator_host_state::change_plan(
         return to_error(closed.error());
       res.start = closed->start;
       res.end = closed->end;
-      seal_windows_due();
       break;
     }
     default:
@@ -252,9 +256,9 @@ caf::result<windows_changed> coordinator_host_state::change_plan(
                        "this weir does not know such a change of windows"});
   }
   res.version = rollups_->plan().version();
-  for (auto& [id, member] : members_)
-    if (member.actor)
-      self_->send(member.actor, plan_to_send());
+  // Nodes seal nothing under a plan that they don't have.
+  send_plan();
+  seal_windows_due();
   return res;
 }
 

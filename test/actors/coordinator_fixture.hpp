@@ -19,6 +19,8 @@ public:
   std::vector<settings_text> settings;
   std::vector<heartbeat_ack> acks;
   std::vector<plan_text> plans;
+  /// Version of the last one.
+  uint64_t plan = 0;
   std::vector<seal_windows> seals;
   /// What its shards hold of windows that are not final.
   held_partials partials;
@@ -54,6 +56,7 @@ public:
       [this](const assign_shards& y) {
         // Settings come before shards, or a node could not serve them.
         REQUIRE(in.has_value());
+        plan = std::max(plan, y.plan.version);
         for (auto& [shard, epoch] : y.shards)
           assigned[shard] = std::max(assigned[shard], epoch);
       },
@@ -67,9 +70,12 @@ public:
         acks.push_back(y);
       },
       [this](const plan_text& y) {
+        plan = std::max(plan, y.version);
         plans.push_back(y);
       },
       [this](const seal_windows& y) {
+        // A node without that plan does nothing.
+        CHECK(y.plan_version <= plan);
         seals.push_back(y);
       },
       [this](const get_partials& y) {
