@@ -74,6 +74,32 @@ void checkpointer_state::abort(const abort_checkpoint& x) {
     spdlog::error("a checkpoint can't be given up: {}", done.error().text);
 }
 
+caf::result<opened_copy> checkpointer_state::open(const open_copy& x) {
+  auto copy = db->open_copy(x.shard);
+  if (!copy)
+    return to_error(copy.error());
+  auto res = opened_copy{};
+  if (!*copy)
+    return res;
+  auto size = db->size(x.shard);
+  if (!size)
+    return to_error(size.error());
+  auto& [from, index, epoch, chain, bytes] = (*copy)->meta;
+  res.found = true;
+  res.meta = {from, {index, epoch, chain}, std::move(bytes)};
+  res.chunks.assign((*copy)->chunks.begin(), (*copy)->chunks.end());
+  if (*size)
+    res.bytes = (*size)->base_bytes + (*size)->delta_bytes;
+  return res;
+}
+
+caf::result<checkpoint_chunk> checkpointer_state::read(const read_chunk& x) {
+  auto chunk = db->read_chunk(x.shard, x.chunk);
+  if (!chunk)
+    return to_error(chunk.error());
+  return checkpoint_chunk{std::move(chunk->bytes), chunk->covers};
+}
+
 caf::result<bool> checkpointer_state::remove(const remove_shard& x) {
   if (auto done = db->remove_shard(x.shard); !done)
     return to_error(done.error());
@@ -102,6 +128,12 @@ checkpoint_actor::behavior_type checkpointer(
     },
     [self](const abort_checkpoint& x) {
       self->state.abort(x);
+    },
+    [self](const open_copy& x) {
+      return self->state.open(x);
+    },
+    [self](const read_chunk& x) {
+      return self->state.read(x);
     },
     [self](const remove_shard& x) {
       return self->state.remove(x);

@@ -19,6 +19,8 @@ public:
   caf::result<checkpoint_stored> put(const put_chunk& x);
   caf::result<checkpoint_stored> finish(const finish_checkpoint& x);
   void abort(const abort_checkpoint& x);
+  caf::result<opened_copy> open(const open_copy& x);
+  caf::result<checkpoint_chunk> read(const read_chunk& x);
   caf::result<bool> remove(const remove_shard& x);
 
   std::shared_ptr<state_store> db;

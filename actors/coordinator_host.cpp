@@ -10,6 +10,8 @@
 
 #include <algorithm>
 #include <random>
+#include <type_traits>
+#include <utility>
 
 namespace weir {
 
@@ -18,6 +20,13 @@ namespace {
 /// How often the greatest known commits are written down: a log that lost its
 /// end is noticed if it lost more than what came since.
 constexpr time_ms save_commits_every = 5'000;
+
+/// A process that is there answers within milliseconds; how long an operator's
+/// machine may take to refuse.
+constexpr auto probe_timeout = std::chrono::milliseconds{300};
+
+/// In one message, which must stay below a megabyte.
+constexpr size_t announcements_max = 512;
 
 /// Time constant of the smoothed rates.
 constexpr double rate_window_ms = 3'000;
@@ -28,6 +37,23 @@ uint64_t random_word() {
 }
 
 } // namespace
+
+configuration_options to_configuration_options(const cluster_settings& x,
+                                               const process_settings& y) {
+  auto res = configuration_options{};
+  res.replicas = x.replicas;
+  res.min_copies = x.min_copies;
+  res.settle = y.failure_timeout;
+  res.replace_after = y.replace_after;
+  res.moves_per_node = y.moves_per_node;
+  return res;
+}
+
+int64_t coordinator_host_state::ticks() const {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+           self_->clock().now().time_since_epoch())
+    .count();
+}
 
 result<void> coordinator_host_state::init(
   local_coordinator_actor::stateful_pointer<coordinator_host_state> self,
@@ -41,20 +67,33 @@ result<void> coordinator_host_state::init(
   if (!parsed)
     return tl::unexpected(std::move(parsed.error()));
   settings_ = *parsed;
-  directory_ = std::make_unique<directory>(*context_.store, settings_.shards);
-  if (auto res = directory_->load(); !res)
+  auto patience = membership_options{};
+  patience.failure_timeout = context_.process.failure_timeout;
+  configs_ = std::make_unique<configurations>(
+    *context_.store, settings_.shards,
+    to_configuration_options(settings_, context_.process), patience);
+  told_.resize(settings_.shards);
+  auto now = ticks();
+  if (auto res = configs_->load(now); !res)
     return res;
   for (auto& x : contents.known)
-    directory_->remember_commit(x.shard, {x.index, x.epoch, x.chain});
+    configs_->remember_commit(x.shard, {x.index, x.epoch, x.chain});
   for (auto& x : contents.nodes) {
+    auto node = cluster_node{};
+    node.self = {x.id, x.disk, x.incarnation};
+    node.name = x.name;
+    node.draining = x.state == node_state::draining;
+    // It has as long to come back as one that is lost just now.
+    node.last_seen = now;
+    configs_->nodes().remember(std::move(node));
     auto where = parse_endpoint(x.address);
-    directory_->remember({{x.id, x.disk, x.incarnation},
-                          x.name,
-                          where ? where->host : std::string{},
-                          where ? where->port : uint16_t{0},
-                          false,
-                          x.last_seen});
+    auto& member = members_[x.id];
+    if (where)
+      member.listens = {where->host, where->port};
+    member.last_seen = x.last_seen;
   }
+  for (auto& x : contents.gone)
+    configs_->nodes().declare_gone(x);
   sessions_ = std::make_unique<session_registry>(
     [store = context_.store](const std::vector<producer_record>& put,
                              const std::vector<producer_id>& removed) {
@@ -73,48 +112,126 @@ caf::result<welcome> coordinator_host_state::greet(const hello& x) const {
   return open_door(x, context_.cluster, "coordinator", context_.name);
 }
 
+bool coordinator_host_state::is_up(const std::string& id) const {
+  auto node = configs_->nodes().find(id);
+  return node != nullptr && node->up;
+}
+
+std::string coordinator_host_state::name_of(const std::string& id) const {
+  auto node = configs_->nodes().find(id);
+  return node != nullptr ? node->name : id;
+}
+
+result<std::string> coordinator_host_state::find_node(
+  const std::string& name) const {
+  auto known = std::string{};
+  for (auto& [id, node] : configs_->nodes().all()) {
+    if (node.name == name)
+      return id;
+    known += (known.empty() ? "" : ", ") + node.name;
+  }
+  return fail(ec::not_found,
+              fmt::format("there is no node {}; there are: {}", name, known));
+}
+
 std::string coordinator_host_state::choose_name(const join_node& x) const {
   if (!x.name.empty())
     return x.name;
-  auto known = directory_->nodes().find(x.node);
-  if (known != directory_->nodes().end())
-    return known->second.name;
-  for (auto i = directory_->nodes().size() + 1;; ++i)
-    if (auto free = fmt::format("n{}", i);
-        directory_->find_name(free) == nullptr)
+  if (auto known = configs_->nodes().find(x.node))
+    return known->name;
+  for (auto i = configs_->nodes().all().size() + 1;; ++i)
+    if (auto free = fmt::format("n{}", i); !find_node(free))
       return free;
+}
+
+/// A name belongs to the node that runs under it: one that is away, perhaps for
+/// good, gets another.
+result<void> coordinator_host_state::free_name(const std::string& name,
+                                               const std::string& id) {
+  auto owner = find_node(name);
+  if (!owner || *owner == id)
+    return {};
+  auto other = *configs_->nodes().find(*owner);
+  auto& at = members_[*owner].listens;
+  if (other.up)
+    return fail(ec::conflict,
+                fmt::format("the name {} belongs to another node, which runs "
+                            "at {}:{}; start this one with another --name",
+                            name, at.host, at.port));
+  other.name = fmt::format("{}@{}", name, owner->substr(0, 6));
+  spdlog::warn("the node that was called {} is now called {}", name,
+               other.name);
+  configs_->nodes().remember(other);
+  return save_node(*owner);
+}
+
+result<void> coordinator_host_state::save_node(const std::string& id) {
+  auto& node = *configs_->nodes().find(id);
+  auto& member = members_[id];
+  auto record = node_record{};
+  record.id = id;
+  record.disk = node.self.disk;
+  record.name = node.name;
+  record.address
+    = to_string(endpoint{member.listens.host, member.listens.port});
+  record.incarnation = node.self.incarnation;
+  record.last_seen = member.last_seen;
+  record.state = node.draining ? node_state::draining : node_state::alive;
+  return context_.store->put_node(record);
 }
 
 caf::result<joined> coordinator_host_state::join(
   const join_node& x, const caf::strong_actor_ptr& sender) {
-  auto now = context_.now();
-  auto node = known_node{{x.node, x.disk, x.incarnation},
-                         choose_name(x),
-                         x.listens.host,
-                         x.listens.port,
-                         true,
-                         now};
-  auto held = std::map<uint32_t, log_position>{};
-  for (auto& log : x.held)
-    held.emplace(log.shard, log_position{log.index, log.epoch, log.chain});
-  if (auto res = directory_->join(node, held); !res)
+  auto name = choose_name(x);
+  if (auto res = free_name(name, x.node); !res)
     return to_error(res.error());
-  auto record = node_record{};
-  record.id = x.node;
-  record.disk = x.disk;
-  record.name = node.name;
-  record.address = to_string(endpoint{node.host, node.port});
-  record.incarnation = x.incarnation;
-  record.last_seen = now;
-  if (auto res = context_.store->put_node(record); !res)
+  auto self = member{x.node, x.disk, x.incarnation};
+  if (configs_->nodes().is_gone({x.node, x.disk}))
+    return to_error(
+      {ec::conflict,
+       fmt::format("the disk of node {} was declared gone, and others have "
+                   "gone on without what it holds; start with an empty data "
+                   "directory",
+                   name)});
+  auto node = cluster_node{};
+  node.self = self;
+  node.name = name;
+  configs_->nodes().join(node, ticks());
+  auto& entry = members_[x.node];
+  entry.listens = x.listens;
+  entry.version = x.version;
+  entry.last_seen = context_.now();
+  entry.news = {};
+  entry.measured = 0;
+  if (auto res = save_node(x.node); !res)
     return to_error(res.error());
-  auto& member = members_[x.node];
-  member.actor = caf::actor_cast<node_actor>(sender);
-  self_->monitor(member.actor);
-  spdlog::info("node {} has joined from {}", node.name, record.address);
+  entry.actor = caf::actor_cast<node_actor>(sender);
+  self_->monitor(entry.actor);
+  spdlog::info("node {} has joined from {}:{}", name, x.listens.host,
+               x.listens.port);
   // The answer first: a node can't take shards before it knows the settings.
-  self_->send(self_, timer{});
-  return joined{context_.cluster, node.name, settings_text_};
+  self_->send(self_, timer{2});
+  return joined{context_.cluster, name, settings_text_};
+}
+
+void coordinator_host_state::introduce() {
+  // Of two nodes one connects to the other. Whoever shares the coordinator's
+  // process is connected to already.
+  auto local = [&](const member_node& x) {
+    return x.actor.node() == self_->node();
+  };
+  for (auto& [id, to] : members_) {
+    if (!to.actor)
+      continue;
+    auto peers = peer_list{};
+    for (auto& [other, x] : members_) {
+      if (other == id || !x.actor)
+        continue;
+      auto dials = local(to) != local(x) ? local(x) : id < other;
+      peers.nodes.push_back({other, name_of(other), x.listens, dials});
+    }
+    self_->send(to.actor, peers);
+  }
 }
 
 void coordinator_host_state::measure(member_node& x, time_ms now) const {
@@ -153,79 +270,123 @@ void coordinator_host_state::beat(const heartbeat& x,
 
 void coordinator_host_state::take(const heartbeat& x) {
   auto i = members_.find(x.node);
-  auto known = directory_->nodes().find(x.node);
-  if (i == members_.end() || known == directory_->nodes().end()
-      || known->second.self.incarnation != x.incarnation)
+  auto known = configs_->nodes().find(x.node);
+  if (i == members_.end() || known == nullptr
+      || known->self.incarnation != x.incarnation)
     return;
   auto now = context_.now();
-  directory_->seen(x.node, now);
+  i->second.last_seen = now;
   i->second.news = x;
   measure(i->second, now);
-  auto news = std::map<uint32_t, shard_news>{};
+  auto reports = std::vector<replica_report>{};
+  for (auto& shard : x.shards)
+    if (shard.state != shard_state::recovering)
+      reports.push_back(shard.replica);
+  configs_->report(known->self, reports, ticks());
   for (auto& shard : x.shards) {
-    if (shard.shard >= directory_->shards())
+    if (shard.shard >= configs_->shards())
       continue;
-    news.emplace(shard.shard,
-                 shard_news{shard.epoch,
-                            shard.state == shard_state::serving,
-                            shard.empty,
-                            shard.text,
-                            {shard.index, shard.epoch, shard.chain}});
-    // A node that has let go of a shard is no witness any more.
-    if (directory_->config(shard.shard).primary == x.node) {
+    auto& config = configs_->config(shard.shard);
+    // Who leads no more is no witness any more.
+    if (config.primary == x.node && config.epoch == shard.replica.epoch
+        && shard.state != shard_state::recovering) {
       reports_[shard.shard] = shard;
       note_windows(shard);
     }
     // Never past the wall clock, whatever a shard says.
     clock_ = std::max(clock_, std::min(shard.clock, now));
   }
-  directory_->report(x.node, news);
   plan();
 }
 
-void coordinator_host_state::released(const shard_released& x) {
-  auto res = directory_->released(x.node, x.shard, x.epoch, x.released);
-  if (!res)
-    spdlog::error("shard {} can't be handed on: {}", x.shard, res.error().text);
+// -- configurations
+
+void coordinator_host_state::propose(const proposal& x) {
+  auto res = configs_->propose(x);
+  if (!res) {
+    // It will ask again.
+    spdlog::error("shard {} can't be changed: {}", x.next.shard,
+                  res.error().text);
+    return;
+  }
+  if (auto i = members_.find(x.from.node);
+      i != members_.end() && i->second.actor)
+    self_->send(i->second.actor, shard_decision{x.next.shard, *res});
+  plan();
+}
+
+void coordinator_host_state::report(const fence_report& x) {
+  configs_->report(x);
   plan();
 }
 
 void coordinator_host_state::plan() {
-  auto res = directory_->plan();
+  auto res = configs_->plan(ticks());
   if (!res) {
     spdlog::error("no shard can be assigned: {}", res.error().text);
     return;
   }
-  auto assignments = std::map<std::string, assign_shards>{};
+  note_changes();
+  auto announcements = std::map<std::string, announce_shards>{};
+  auto send = [&](const std::string& node, const auto& what) {
+    if (auto i = members_.find(node); i != members_.end() && i->second.actor)
+      self_->send(i->second.actor, what);
+  };
   for (auto& x : *res) {
-    if (x.kind == directive::what::assign) {
-      auto& to = assignments[x.node];
-      to.shards.push_back({x.shard, x.epoch});
-      to.plan = plan_to_send();
-      to.sealed_through = rollups_->sealed_through();
-      rollups_->sealer().ask_again(x.shard);
-    } else if (auto i = members_.find(x.node); i != members_.end())
-      self_->send(i->second.actor, release_shard{x.shard, x.epoch});
+    auto what = std::get_if<announcement>(&x.message);
+    if (what == nullptr) {
+      std::visit(
+        [&](auto& y) {
+          if constexpr (!std::is_same_v<std::decay_t<decltype(y)>,
+                                        announcement>)
+            send(x.node, y);
+        },
+        x.message);
+      continue;
+    }
+    auto& to = announcements[x.node];
+    to.shards.push_back(std::move(*what));
+    if (to.shards.size() < announcements_max)
+      continue;
+    to.plan = plan_to_send();
+    to.sealed_through = rollups_->sealed_through();
+    send(x.node, std::exchange(to, {}));
   }
-  for (auto& [node, x] : assignments)
-    if (auto i = members_.find(node); i != members_.end())
-      self_->send(i->second.actor, x);
+  for (auto& [node, x] : announcements) {
+    if (x.shards.empty())
+      continue;
+    x.plan = plan_to_send();
+    x.sealed_through = rollups_->sealed_through();
+    send(node, x);
+  }
+}
+
+void coordinator_host_state::note_changes() {
+  for (auto i = uint32_t{0}; i < configs_->shards(); ++i) {
+    auto& config = configs_->config(i);
+    auto& [primary, epoch] = told_[i];
+    if (config.epoch == epoch)
+      continue;
+    if (config.primary != primary) {
+      // What the old one was asked for, the new one has to be asked.
+      rollups_->sealer().ask_again(i);
+      if (!primary.empty())
+        spdlog::info("shard {} goes from node {} to node {} in epoch {}", i,
+                     name_of(primary), name_of(config.primary), config.epoch);
+    }
+    primary = config.primary;
+    epoch = config.epoch;
+  }
 }
 
 void coordinator_host_state::alarm() {
   auto now = context_.now();
-  for (auto& node :
-       directory_->silent(now - context_.process.failure_timeout)) {
-    spdlog::warn("node {} is silent",
-                 directory_->nodes().find(node)->second.name);
-    directory_->leave(node);
-  }
   plan();
   // A shard's first commit is written down at once: else damage to its log
   // would show no loss.
   auto begun = size_t{0};
-  for (auto i = uint32_t{0}; i < directory_->shards(); ++i)
-    begun += directory_->committed(i).index > 0 ? 1 : 0;
+  for (auto i = uint32_t{0}; i < configs_->shards(); ++i)
+    begun += configs_->committed(i).index > 0 ? 1 : 0;
   if (now - commits_saved_ >= save_commits_every
       || begun > context_.contents.known.size()) {
     save_commits();
@@ -243,8 +404,8 @@ void coordinator_host_state::save_commits() {
       !res)
     spdlog::error("the catalog can't be written: {}", res.error().text);
   auto changed = std::vector<known_commit>{};
-  for (auto i = uint32_t{0}; i < directory_->shards(); ++i) {
-    auto& x = directory_->committed(i);
+  for (auto i = uint32_t{0}; i < configs_->shards(); ++i) {
+    auto& x = configs_->committed(i);
     if (x.index > 0)
       changed.push_back({i, x.epoch, x.index, x.chain});
   }
@@ -256,13 +417,37 @@ void coordinator_host_state::save_commits() {
     context_.contents.known = std::move(changed);
 }
 
+void coordinator_host_state::probe(const std::string& id) {
+  auto lose = [this, id] {
+    auto& member = members_[id];
+    if (member.actor)
+      return; // It is back.
+    spdlog::warn("node {} is gone", name_of(id));
+    configs_->nodes().lose(id, ticks());
+    plan();
+  };
+  if (!context_.dialer)
+    return lose();
+  // Not just the connection: who is there will come back, or will be silent.
+  self_
+    ->request(context_.dialer, 3 * probe_timeout,
+              dial{members_[id].listens,
+                   {wire_version, context_.cluster, "coordinator", {}},
+                   probe_timeout})
+    .then([](const dialed&) {},
+          [lose](caf::error&) {
+            lose();
+          });
+}
+
 void coordinator_host_state::down(const caf::down_msg& x) {
   for (auto& [id, member] : members_) {
     if (!member.actor || member.actor.address() != x.source)
       continue;
-    spdlog::warn("node {} is gone", directory_->nodes().find(id)->second.name);
-    directory_->leave(id);
+    spdlog::warn("the connection to node {} is lost", name_of(id));
+    member.actor = nullptr;
     member.rate = 0;
+    probe(id);
     return;
   }
   for (auto i = live_.begin(); i != live_.end(); ++i) {
@@ -346,6 +531,7 @@ result<void> coordinator_host_state::apply_change(const change_settings& x) {
     return res;
   settings_ = next;
   settings_text_ = text;
+  configs_->set_options(to_configuration_options(settings_, context_.process));
   for (auto& [id, member] : members_)
     if (member.actor)
       self_->send(member.actor, text);
@@ -376,8 +562,11 @@ local_coordinator_actor::behavior_type coordinator_host(
     [self](const heartbeat& x) {
       self->state.beat(x, self->current_sender());
     },
-    [self](const shard_released& x) {
-      self->state.released(x);
+    [self](const proposal& x) {
+      self->state.propose(x);
+    },
+    [self](const fence_report& x) {
+      self->state.report(x);
     },
     [self](const open_producer& x) {
       return self->state.open(x, self->current_sender());
@@ -390,6 +579,18 @@ local_coordinator_actor::behavior_type coordinator_host(
     },
     [self](const get_status&) {
       return self->state.status();
+    },
+    [self](const drain_node& x) {
+      return self->state.drain(x);
+    },
+    [self](const remove_node& x) {
+      return self->state.remove(x);
+    },
+    [self](const promote_replica& x) {
+      return self->state.promote(x);
+    },
+    [self](const plan_moves& x) {
+      return self->state.preview(x);
     },
     [self](const get_settings&) {
       return self->state.settings();
@@ -413,6 +614,8 @@ local_coordinator_actor::behavior_type coordinator_host(
       self->state.sealed(x);
     },
     [self, interval](const timer& x) {
+      if (x.what == 2)
+        self->state.introduce();
       self->state.alarm();
       if (x.what == 1) // The regular one; others are for once.
         self->delayed_send(self, interval, x);

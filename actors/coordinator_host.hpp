@@ -1,7 +1,7 @@
 #pragma once
 
 #include "actors/clock.hpp"
-#include "cluster/directory.hpp"
+#include "cluster/configurations.hpp"
 #include "cluster/rollups.hpp"
 #include "cluster/sessions.hpp"
 #include "config/settings.hpp"
@@ -25,6 +25,9 @@ struct coordinator_context {
   process_settings process;
   std::shared_ptr<catalog> store;
   catalog_contents contents;
+  /// Finds out whether a node whose connection was lost is there; without one,
+  /// it is taken for dead.
+  dialer_actor dialer;
   /// Milliseconds since the epoch.
   std::function<time_ms()> now = wall_clock;
 };
@@ -44,7 +47,12 @@ public:
                            const caf::strong_actor_ptr& sender);
   void beat(const heartbeat& x, const caf::strong_actor_ptr& sender);
   void take(const heartbeat& x);
-  void released(const shard_released& x);
+  void propose(const proposal& x);
+  void report(const fence_report& x);
+  caf::result<operator_answer> drain(const drain_node& x);
+  caf::result<operator_answer> remove(const remove_node& x);
+  caf::result<operator_answer> promote(const promote_replica& x);
+  caf::result<planned_moves> preview(const plan_moves& x) const;
   caf::result<producer_opened> open(const open_producer& x,
                                     const caf::strong_actor_ptr& sender);
   caf::result<session_reported> report(const report_session& x);
@@ -61,8 +69,14 @@ public:
   void down(const caf::down_msg& x);
 
 private:
+  /// A node, whether it is connected or not.
   struct member_node {
     node_actor actor;
+    address listens;
+    /// Of the program.
+    std::string version;
+    /// Wall clock, ms; 0: never.
+    time_ms last_seen = 0;
     heartbeat news;
     uint64_t accepted = 0;
     time_ms measured = 0;
@@ -102,7 +116,18 @@ private:
   window_answer answer_of(window_partial x) const;
   std::vector<window_holder> holders(time_ms end) const;
   cluster_status known_status() const;
+  node_status node_status_of(const std::string& id) const;
+  shard_status shard_status_of(uint32_t shard) const;
+  int64_t ticks() const;
   void plan();
+  void note_changes();
+  void introduce();
+  void probe(const std::string& id);
+  bool is_up(const std::string& id) const;
+  std::string name_of(const std::string& id) const;
+  result<std::string> find_node(const std::string& name) const;
+  result<void> save_node(const std::string& id);
+  result<void> free_name(const std::string& name, const std::string& id);
   void measure(member_node& x, time_ms now) const;
   std::string choose_name(const join_node& x) const;
   void save_commits();
@@ -112,9 +137,12 @@ private:
   coordinator_context context_;
   cluster_settings settings_;
   settings_text settings_text_;
-  std::unique_ptr<directory> directory_;
+  std::unique_ptr<configurations> configs_;
+  /// By node id.
   std::map<std::string, member_node> members_;
-  /// The last report of every shard, whoever made it.
+  /// Primaries and epochs, as they were when nodes were told last.
+  std::vector<std::pair<std::string, uint64_t>> told_;
+  /// The last report of every shard's primary.
   std::map<uint32_t, shard_report> reports_;
   std::unique_ptr<session_registry> sessions_;
   /// The sessions whose processes are connected.
@@ -126,6 +154,8 @@ private:
 };
 
 rollup_settings to_rollup_settings(const cluster_settings& x);
+configuration_options to_configuration_options(const cluster_settings& x,
+                                               const process_settings& y);
 
 /// @pre the contents hold at least one version of the settings
 local_coordinator_actor::behavior_type coordinator_host(

@@ -129,7 +129,7 @@ result<void> coordinator_host_state::init_windows() {
         return store->put_rollup(record.encode(), rows);
       };
   rollups_
-    = std::make_unique<rollup_registry>(directory_->shards(), std::move(save));
+    = std::make_unique<rollup_registry>(configs_->shards(), std::move(save));
   auto stored = context_.store->get_rollup();
   if (!stored)
     return tl::unexpected(std::move(stored.error()));
@@ -181,7 +181,7 @@ void coordinator_host_state::seal_windows_due() {
     return;
   auto requests = std::map<std::string, seal_windows>{};
   for (auto shard : sealer.due(context_.now())) {
-    auto& config = directory_->config(shard);
+    auto& config = configs_->config(shard);
     requests[config.primary].shards.push_back({shard, config.epoch});
   }
   for (auto& [node, x] : requests) {
@@ -273,7 +273,7 @@ void coordinator_host_state::gather(
   };
   auto max = x.windows_max;
   auto all = std::make_shared<gathering>();
-  all->heard.resize(directory_->shards());
+  all->heard.resize(configs_->shards());
   auto done = [all, max, then = std::move(then)] {
     if (--all->left > 0)
       return;
@@ -285,8 +285,7 @@ void coordinator_host_state::gather(
     then(std::move(all->res));
   };
   for (auto& [id, member] : members_) {
-    auto node = directory_->nodes().find(id);
-    if (!member.actor || node == directory_->nodes().end() || !node->second.up)
+    if (!member.actor || !is_up(id))
       continue;
     ++all->left;
     self_->request(member.actor, gather_timeout, x)
@@ -299,7 +298,7 @@ void coordinator_host_state::gather(
                       && std::all_of(
                         y.shards.begin(), y.shards.end(), [&](uint32_t shard) {
                           return shard < all->heard.size() && !all->heard[shard]
-                                 && directory_->config(shard).primary == id;
+                                 && configs_->config(shard).primary == id;
                         });
           if (ours) {
             for (auto shard : y.shards)
@@ -499,10 +498,8 @@ std::vector<window_holder> coordinator_host_state::holders(time_ms end) const {
     auto x = window_holder{};
     x.kind = kind;
     x.shard = shard;
-    auto node = directory_->nodes().find(directory_->config(shard).primary);
-    if (node != directory_->nodes().end())
-      x.node = node->second.name;
-    x.text = directory_->trouble(shard);
+    x.node = name_of(configs_->config(shard).primary);
+    x.text = configs_->trouble(shard);
     if (res.size() < holders_max)
       res.push_back(std::move(x));
   };
@@ -510,7 +507,7 @@ std::vector<window_holder> coordinator_host_state::holders(time_ms end) const {
     add_shard(window_holder::what::plan, shard);
   auto& sealer = rollups_->sealer();
   if (sealer.range() && end <= sealer.range()->through) {
-    for (auto i = uint32_t{0}; i < directory_->shards(); ++i)
+    for (auto i = uint32_t{0}; i < configs_->shards(); ++i)
       if (!sealer.covered(i))
         add_shard(window_holder::what::shard, i);
     return res;

@@ -4,19 +4,20 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 namespace weir {
 
 namespace {
 
-/// Bytes of blocks in one part of a log that is read: a shard replays it in
-/// one turn of some milliseconds.
-constexpr size_t log_part_bytes = 1 << 20;
-
 /// Rows deleted in one commit, so that new entries wait for it only briefly.
 constexpr uint64_t truncate_rows = 256;
 
+/// A record that did not get onto a full disk is written again after this long.
+constexpr auto retry_records_after = std::chrono::milliseconds{500};
+
 /// An entry that lives on its own, with a copy of what `x` only points to.
-std::shared_ptr<const log_entry> own(const log_entry& x) {
+entry_ptr own(const log_entry& x) {
   auto res = std::make_shared<log_entry>(x);
   auto block = std::make_shared<const std::string>(x.block);
   res->block = *block;
@@ -37,7 +38,7 @@ void journal_writer_state::append(const store_entry& x,
   }
   if (known != refused_.end())
     refused_.erase(known);
-  auto res = db->append(entry);
+  auto res = db->append(entry, x.committed);
   if (!res) {
     // A full disk takes the open transaction with it; anything else that the
     // journal says of a single entry concerns that entry alone.
@@ -48,31 +49,56 @@ void journal_writer_state::append(const store_entry& x,
   }
   auto& shard = queue_[entry.shard];
   if (shard.first == nullptr)
-    shard = {std::move(sender), x.entry, 0};
-  shard.last = entry.index;
+    shard = {std::move(sender), x.entry, {}};
+  shard.last = {entry.index, entry.epoch, entry.chain};
+  commit_soon();
+}
+
+void journal_writer_state::record(const put_record& x,
+                                  caf::strong_actor_ptr sender) {
+  records_[x.record.config.shard] = {std::move(sender), x.record};
+  commit_soon();
+}
+
+void journal_writer_state::commit_soon() {
   // Everything that is in the mailbox by now gets in before the commit.
-  if (!commit_is_due_) {
-    commit_is_due_ = true;
-    self->send(self, commit_now{});
-  }
+  if (commit_is_due_)
+    return;
+  commit_is_due_ = true;
+  self->send(self, commit_now{});
 }
 
 void journal_writer_state::commit() {
   commit_is_due_ = false;
-  if (queue_.empty())
+  if (queue_.empty() && records_.empty())
     return;
-  if (auto res = db->commit(); !res) {
+  auto res = result<void>{};
+  for (auto& [id, x] : records_)
+    if (res)
+      res = db->put_record(x.record);
+  if (res)
+    res = db->commit();
+  if (!res) {
     spdlog::error("the journal refuses: {}", res.error().text);
-    return refuse_all(res.error());
+    refuse_all(res.error());
+    // Nobody asks again for a record, and a full disk may be cleared.
+    if (!records_.empty() && res.error().code == ec::disk_full) {
+      commit_is_due_ = true;
+      self->delayed_send(self, retry_records_after, commit_now{});
+    }
+    return;
   }
-  for (auto& [id, shard] : queue_)
-    self->send(caf::actor_cast<shard_actor>(shard.shard), stored{shard.last});
+  for (auto& [id, x] : queue_)
+    self->send(caf::actor_cast<shard_actor>(x.shard), stored{x.last});
   queue_.clear();
+  for (auto& [id, x] : records_)
+    self->send(caf::actor_cast<shard_actor>(x.shard),
+               record_stored{x.record.promised});
+  records_.clear();
 }
 
 void journal_writer_state::refuse(const caf::strong_actor_ptr& shard,
-                                  const std::shared_ptr<const log_entry>& first,
-                                  const failure& why) {
+                                  const entry_ptr& first, const failure& why) {
   refused_.emplace(first->shard, refusal{first->index, why});
   self->send(caf::actor_cast<shard_actor>(shard), store_refused{first, why});
 }
@@ -83,19 +109,77 @@ void journal_writer_state::refuse_all(const failure& why) {
   queue_.clear();
 }
 
+caf::result<loaded_record> journal_writer_state::load(const load_record& x) {
+  commit();
+  auto all = db->records();
+  if (!all)
+    return to_error(all.error());
+  auto res = loaded_record{};
+  res.record.config.shard = x.shard;
+  for (auto& record : *all)
+    if (record.config.shard == x.shard)
+      res.record = std::move(record);
+  return res;
+}
+
 caf::result<log_part> journal_writer_state::read(const read_log& x) {
   commit();
   auto res = log_part{};
   auto bytes = size_t{0};
-  auto done = db->read(x.shard, x.from.index + 1, x.from.chain,
-                       [&](const log_entry& entry) {
+  auto done = db->read(x.shard, x.from, x.previous,
+                       [&](const log_entry& entry, uint64_t committed) {
+                         // A log that was replaced begins wherever the new one
+                         // does.
+                         if (!x.previous && res.entries.empty()
+                             && entry.index != x.from)
+                           return false;
                          res.entries.push_back(own(entry));
+                         res.committed = std::max(res.committed, committed);
                          bytes += entry.block.size() + entry.envelope.size();
-                         return bytes < log_part_bytes;
+                         return bytes < x.bytes_max;
                        });
   if (!done)
     return to_error(done.error());
   return res;
+}
+
+caf::result<log_checked> journal_writer_state::check(const check_log& x) {
+  commit();
+  auto res = log_checked{};
+  auto done
+    = db->read(x.shard, 1, std::nullopt, [&](const log_entry& entry, uint64_t) {
+        if (res.entries++ == 0)
+          res.from = entry.index;
+        return true;
+      });
+  if (!done)
+    return to_error(done.error());
+  return res;
+}
+
+caf::result<bool> journal_writer_state::cut(const cut_log& x) {
+  commit();
+  auto done = db->cut(x.shard, x.after);
+  if (done)
+    done = db->commit();
+  if (!done)
+    return to_error(done.error());
+  forget_refusal(x.shard, x.after);
+  return true;
+}
+
+caf::result<bool> journal_writer_state::replace(const replace_log& x) {
+  commit();
+  if (auto done = db->replace(x.shard, x.after, x.entries); !done)
+    return to_error(done.error());
+  forget_refusal(x.shard, 0);
+  return true;
+}
+
+void journal_writer_state::forget_refusal(uint32_t shard, uint64_t after) {
+  auto known = refused_.find(shard);
+  if (known != refused_.end() && known->second.index > after)
+    refused_.erase(known);
 }
 
 void journal_writer_state::truncate(const truncate_log& x) {
@@ -136,8 +220,23 @@ journal_actor::behavior_type journal_writer(
     [self](const commit_now&) {
       self->state.commit();
     },
+    [self](const put_record& x) {
+      self->state.record(x, self->current_sender());
+    },
+    [self](const load_record& x) {
+      return self->state.load(x);
+    },
     [self](const read_log& x) {
       return self->state.read(x);
+    },
+    [self](const check_log& x) {
+      return self->state.check(x);
+    },
+    [self](const cut_log& x) {
+      return self->state.cut(x);
+    },
+    [self](const replace_log& x) {
+      return self->state.replace(x);
     },
     [self](const truncate_log& x) {
       self->state.truncate(x);

@@ -16,8 +16,13 @@ public:
   static inline constexpr const char* name = "journal";
 
   void append(const store_entry& x, caf::strong_actor_ptr sender);
+  void record(const put_record& x, caf::strong_actor_ptr sender);
   void commit();
+  caf::result<loaded_record> load(const load_record& x);
   caf::result<log_part> read(const read_log& x);
+  caf::result<log_checked> check(const check_log& x);
+  caf::result<bool> cut(const cut_log& x);
+  caf::result<bool> replace(const replace_log& x);
   void truncate(const truncate_log& x);
   caf::result<bool> remove(const remove_shard& x);
   caf::result<bool> change(const set_durability& x);
@@ -29,14 +34,15 @@ private:
   /// A shard's entries in the open transaction.
   struct queued {
     caf::strong_actor_ptr shard;
-    std::shared_ptr<const log_entry> first;
-    uint64_t last = 0;
+    entry_ptr first;
+    log_position last;
   };
 
-  void refuse(const caf::strong_actor_ptr& shard,
-              const std::shared_ptr<const log_entry>& first,
-              const failure& why);
-  void refuse_all(const failure& why);
+  /// A record that is not durable yet.
+  struct queued_record {
+    caf::strong_actor_ptr shard;
+    replica_record record;
+  };
 
   /// An entry that was refused, and why.
   struct refusal {
@@ -44,7 +50,14 @@ private:
     failure why;
   };
 
+  void commit_soon();
+  void refuse(const caf::strong_actor_ptr& shard, const entry_ptr& first,
+              const failure& why);
+  void refuse_all(const failure& why);
+  void forget_refusal(uint32_t shard, uint64_t after);
+
   std::map<uint32_t, queued> queue_;
+  std::map<uint32_t, queued_record> records_;
   /// By shard, until it takes that entry back: what came after it was on its
   /// way already, and must not get in before it.
   std::map<uint32_t, refusal> refused_;

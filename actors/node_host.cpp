@@ -3,16 +3,15 @@
 #include "actors/clock.hpp"
 #include "actors/dialer.hpp"
 #include "actors/process.hpp"
-#include "actors/shard_host.hpp"
 #include "messages/types.hpp"
 
-#include <caf/actor_system.hpp>
 #include <caf/typed_response_promise.hpp>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace weir {
 
@@ -30,24 +29,6 @@ constexpr auto report_timeout = std::chrono::milliseconds{500};
 /// A shard whose actor dies this often is reported as failed: what its log
 /// holds would kill it again.
 constexpr uint32_t shard_deaths_max = 3;
-
-/// A block's bytes, counted as pending until nobody holds them any more.
-struct charged_block {
-  charged_block(std::string x, std::shared_ptr<std::atomic<uint64_t>> total)
-    : bytes(std::move(x)), pending(std::move(total)) {
-    *pending += bytes.size();
-  }
-
-  ~charged_block() {
-    *pending -= bytes.size();
-  }
-
-  charged_block(const charged_block&) = delete;
-  charged_block& operator=(const charged_block&) = delete;
-
-  const std::string bytes;
-  std::shared_ptr<std::atomic<uint64_t>> pending;
-};
 
 } // namespace
 
@@ -72,12 +53,26 @@ shard_settings to_shard_settings(const cluster_settings& x, uint64_t version) {
   return res;
 }
 
+replica_options to_replica_options(const process_settings& x) {
+  auto res = replica_options{};
+  res.heartbeat = x.heartbeat;
+  res.stall_timeout = x.failure_timeout;
+  return res;
+}
+
 void node_host_state::init(
   local_node_actor::stateful_pointer<node_host_state> self,
   node_context context) {
   self_ = self;
   context_ = std::move(context);
   coordinator_ = context_.coordinator;
+  peers_.init(self, context_.dialer,
+              {context_.node, context_.disk, context_.incarnation},
+              [this](const std::string& node) {
+                for (auto& [id, shard] : shards_)
+                  if (shard.actor)
+                    self_->send(shard.actor, peer_lost{node});
+              });
 }
 
 void node_host_state::begin(const listening& x) {
@@ -102,14 +97,10 @@ void node_host_state::connect() {
   };
   auto timeout = std::chrono::milliseconds{context_.process.timeout};
   auto join = [this, failed, timeout] {
-    auto hold = std::vector<held_shard>{};
-    for (auto& [id, shard] : shards_)
-      hold.push_back({id, shard.epoch, shard.news.index, shard.news.chain});
     self_
       ->request(coordinator_, timeout,
                 join_node{context_.node, context_.disk, context_.incarnation,
-                          context_.name, listens_,
-                          shards_.empty() ? context_.held : hold})
+                          context_.name, listens_, context_.version})
       .then(
         [this](const joined& x) {
           joined_cluster(x);
@@ -169,6 +160,9 @@ void node_host_state::joined_cluster(const joined& x) {
   member_ = true;
   backoff_ = {};
   last_trouble_.clear();
+  // Others may ask for what it held before it was restarted.
+  for (auto shard : std::exchange(context_.held, {}))
+    ensure(shard);
   spdlog::info("node {} is a member of cluster {}", x.name, x.cluster);
   send_heartbeat();
 }
@@ -179,6 +173,8 @@ void node_host_state::down(const caf::down_msg& x) {
       retry({ec::unreachable, "the connection to the coordinator is lost"});
     return;
   }
+  if (peers_.down(x))
+    return;
   for (auto& [id, shard] : shards_) {
     if (!shard.actor || x.source != shard.actor.address())
       continue;
@@ -189,6 +185,7 @@ void node_host_state::down(const caf::down_msg& x) {
     if (++shard.deaths < shard_deaths_max)
       return spawn_shard(id, shard);
     shard.news.state = shard_state::failed;
+    shard.news.replica.failed = true;
     shard.news.text = fmt::format("its actor died {} times: {}", shard.deaths,
                                   to_string(x.reason));
     return;
@@ -198,8 +195,13 @@ void node_host_state::down(const caf::down_msg& x) {
 void node_host_state::alarm(const timer& x) {
   if (x.what == dial_again)
     return connect();
+  if (x.what == beat_soon) {
+    beat_is_due_ = false;
+    return send_heartbeat();
+  }
   send_heartbeat();
   send_sealed();
+  peers_.tick();
   for (auto& [id, shard] : shards_) {
     if (!shard.actor || shard.tick_pending)
       continue;
@@ -225,7 +227,8 @@ heartbeat node_host_state::make_heartbeat() const {
   for (auto& [id, shard] : shards_) {
     res.shards.push_back(shard.news);
     if (res.trouble.empty() && !shard.news.text.empty()
-        && shard.news.state != shard_state::recovering)
+        && (shard.news.state == shard_state::failed
+            || shard.news.state == shard_state::serving))
       res.trouble = shard.news.text;
   }
   return res;
@@ -297,199 +300,6 @@ caf::result<welcome> node_host_state::greet(const hello& x) const {
   return open_door(x, context_.cluster, "node", context_.name);
 }
 
-// -- shards
-
-void node_host_state::assign(const assign_shards& x) {
-  plan(x.plan);
-  sealed_through_ = std::max(sealed_through_, x.sealed_through);
-  for (auto& [id, epoch] : x.shards) {
-    auto [i, added] = shards_.emplace(id, hosted{});
-    auto& shard = i->second;
-    if (!added && epoch <= shard.epoch)
-      continue;
-    shard.epoch = epoch;
-    if (added)
-      spawn_shard(id, shard);
-    else if (shard.actor)
-      self_->send(shard.actor, lead_shard{epoch, rules()});
-  }
-}
-
-void node_host_state::spawn_shard(uint32_t shard, hosted& x) {
-  auto context = shard_context{};
-  context.shard = shard;
-  context.shards = cluster_.shards;
-  context.epoch = x.epoch;
-  context.node_name = context_.name;
-  context.node = self_;
-  context.journal = context_.journal;
-  context.checkpoints = context_.checkpoints;
-  context.rules = rules();
-  context.window = cluster_.window;
-  context.checkpoint_chunk_entities
-    = context_.process.checkpoint_chunk_entities;
-  x.news.shard = shard;
-  x.news.epoch = x.epoch;
-  x.news.state = shard_state::recovering;
-  x.news.text = "it is recovering";
-  x.tick_pending = false;
-  x.actor = self_->spawn<caf::monitored>(shard_host, std::move(context));
-}
-
-void node_host_state::report(const shard_report& x) {
-  auto i = shards_.find(x.shard);
-  if (i == shards_.end() || !i->second.actor
-      || self_->current_sender() != i->second.actor.address())
-    return;
-  i->second.news = x;
-  i->second.tick_pending = false;
-}
-
-void node_host_state::release(const release_shard& x) {
-  auto answer = [this, x](bool gone) {
-    self_->send(coordinator_,
-                shard_released{context_.node, x.shard, x.epoch, gone});
-  };
-  auto i = shards_.find(x.shard);
-  if (i != shards_.end() && i->second.leaving)
-    return; // It was asked before, and will be answered.
-  if (i == shards_.end() || !i->second.actor)
-    return answer(i == shards_.end());
-  auto end = [this, answer, x](bool gone) {
-    shards_.erase(x.shard);
-    answer(gone);
-  };
-  auto not_removed = [end](caf::error& err) {
-    spdlog::error("a shard can't be released: {}",
-                  to_failure(err, "the storage").text);
-    end(false);
-  };
-  self_->request(i->second.actor, disk_timeout, x)
-    .then(
-      [=](bool empty) {
-        auto shard = shards_.find(x.shard);
-        if (shard == shards_.end() || shard->second.leaving)
-          return; // Asked twice; the first one answers.
-        if (!empty || !shard->second.actor)
-          return answer(false);
-        self_->demonitor(shard->second.actor.address());
-        self_->send_exit(shard->second.actor, caf::exit_reason::user_shutdown);
-        shard->second.actor = nullptr;
-        shard->second.leaving = true;
-        shard->second.news.state = shard_state::recovering;
-        shard->second.news.text = "it is moving to another node";
-        // It ends without a word of the checkpoint that it may be at.
-        checkpointed({x.shard, 0});
-        // Not gone before its no-ops are, or else a later log would clash with
-        // them; until then the coordinator sees it here, and assigns nothing.
-        self_->request(context_.journal, disk_timeout, remove_shard{x.shard})
-          .then(
-            [=](bool) {
-              self_
-                ->request(context_.checkpoints, disk_timeout,
-                          remove_shard{x.shard})
-                .then(
-                  [=](bool) {
-                    end(true);
-                  },
-                  not_removed);
-            },
-            not_removed);
-      },
-      [answer](caf::error&) {
-        answer(false); // It died, and is being recovered.
-      });
-}
-
-// -- data
-
-void node_host_state::refuse(const caf::strong_actor_ptr& to, append_ack ack,
-                             ec code, std::string text) const {
-  ack.code = code;
-  ack.text = std::move(text);
-  self_->send(caf::actor_cast<producer_actor>(to), std::move(ack));
-}
-
-void node_host_state::append(append_frame& x,
-                             const caf::strong_actor_ptr& sender) {
-  for (auto& block : x.blocks) {
-    auto i = shards_.find(block.shard);
-    auto here = i != shards_.end() && i->second.actor;
-    auto full = *pending_ + block.bytes.size()
-                > context_.process.node_pending_bytes_max;
-    if (here && !full) {
-      uncovered_bytes_ += block.bytes.size();
-      auto charged
-        = std::make_shared<charged_block>(std::move(block.bytes), pending_);
-      auto bytes = std::shared_ptr<const std::string>{charged, &charged->bytes};
-      self_->send(i->second.actor, local_block{block.epoch, block.attempt,
-                                               std::move(bytes), sender});
-      continue;
-    }
-    auto ack = append_ack{};
-    ack.shard = block.shard;
-    ack.attempt = block.attempt;
-    if (auto header = decode_block_header(block.bytes)) {
-      ack.producer = header->producer;
-      ack.session = header->session;
-    }
-    if (full)
-      refuse(sender, std::move(ack), ec::busy,
-             fmt::format("node {} has {} bytes waiting for its disk, the "
-                         "limit of node-pending-bytes-max",
-                         context_.name, pending_->load()));
-    else
-      refuse(
-        sender, std::move(ack), ec::stale_epoch,
-        fmt::format("shard {} is not on node {}", block.shard, context_.name));
-  }
-}
-
-void node_host_state::open(const open_session& x,
-                           const caf::strong_actor_ptr& sender) {
-  if (auto i = shards_.find(x.shard); i != shards_.end() && i->second.actor) {
-    self_->delegate(i->second.actor, x);
-    return;
-  }
-  auto ack = append_ack{};
-  ack.shard = x.shard;
-  ack.producer = x.producer;
-  ack.session = x.session;
-  refuse(sender, std::move(ack), ec::stale_epoch,
-         fmt::format("shard {} is not on node {}", x.shard, context_.name));
-}
-
-caf::result<average_answers> node_host_state::average(const average_batch& x) {
-  auto i = shards_.find(x.shard);
-  if (i != shards_.end() && i->second.actor) {
-    // Ahead of the blocks that wait: a question takes microseconds. It can't be
-    // delegated, since the answer to one of another priority finds nobody who
-    // waits for it.
-    auto promise = self_->make_response_promise<average_answers>();
-    self_
-      ->request<caf::message_priority::high>(
-        i->second.actor, std::chrono::milliseconds{context_.process.timeout}, x)
-      .then(
-        [promise](average_answers& y) mutable {
-          promise.deliver(std::move(y));
-        },
-        [promise](caf::error& err) mutable {
-          promise.deliver(std::move(err));
-        });
-    return promise;
-  }
-  auto res = average_answers{};
-  auto answer = average_answer{};
-  answer.shard = x.shard;
-  answer.node = context_.name;
-  answer.code = i == shards_.end() ? ec::stale_epoch : ec::unavailable;
-  answer.text = i == shards_.end() ? fmt::format("shard {} is not on node {}",
-                                                 x.shard, context_.name)
-                                   : i->second.news.text;
-  res.answers.resize(x.requests.size(), answer);
-  return res;
-}
-
 // -- checkpoints
 
 void node_host_state::begin_checkpoints() {
@@ -547,11 +357,20 @@ local_node_actor::behavior_type node_host(
     [self](const average_batch& x) {
       return self->state.average(x);
     },
-    [self](const assign_shards& x) {
-      self->state.assign(x);
+    [self](const peer_list& x) {
+      self->state.know(x);
     },
-    [self](const release_shard& x) {
-      self->state.release(x);
+    [self](const announce_shards& x) {
+      self->state.announce(x);
+    },
+    [self](const fence& x) {
+      self->state.promise(x);
+    },
+    [self](const drop_copy& x) {
+      self->state.drop(x);
+    },
+    [self](const shard_decision& x) {
+      self->state.decide(x);
     },
     [self](const settings_text& x) {
       self->state.settings(x);
@@ -576,6 +395,27 @@ local_node_actor::behavior_type node_host(
     },
     [self](const get_heartbeat&) {
       return self->state.report_now();
+    },
+    [self](const meet_node& x) {
+      self->state.meet(x, self->current_sender());
+    },
+    [self](replica_message& x) {
+      self->state.receive(x);
+    },
+    [self](const check_shards& x) {
+      return self->state.check(x);
+    },
+    [self](const shard_moved& x) {
+      self->state.moved(x);
+    },
+    [self](outgoing_peer& x) {
+      self->state.send(x);
+    },
+    [self](const proposal& x) {
+      self->state.tell_coordinator(x);
+    },
+    [self](const fence_report& x) {
+      self->state.tell_coordinator(x);
     },
     [self](const shard_checkpointed& x) {
       self->state.checkpointed(x);

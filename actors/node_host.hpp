@@ -1,6 +1,8 @@
 #pragma once
 
+#include "actors/node_peers.hpp"
 #include "actors/seal_merger.hpp"
+#include "cluster/replica_effects.hpp"
 #include "config/settings.hpp"
 #include "messages/interfaces.hpp"
 
@@ -31,8 +33,10 @@ struct node_context {
   dialer_actor dialer;
   /// Of the same process; else it is dialed at `process.join`.
   coordinator_actor coordinator;
-  /// Logs found on the disk.
-  std::vector<held_shard> held;
+  /// Of the program.
+  std::string version;
+  /// Shards of which something was found on the disk.
+  std::vector<uint32_t> held;
   /// Called in the actor when the node has become a member, whenever that
   /// happens. An error ends the node.
   std::function<result<void>(const joined&)> on_joined;
@@ -52,8 +56,18 @@ public:
   void append(append_frame& x, const caf::strong_actor_ptr& sender);
   void open(const open_session& x, const caf::strong_actor_ptr& sender);
   caf::result<average_answers> average(const average_batch& x);
-  void assign(const assign_shards& x);
-  void release(const release_shard& x);
+  void know(const peer_list& x);
+  void announce(const announce_shards& x);
+  void promise(const fence& x);
+  void decide(const shard_decision& x);
+  void drop(const drop_copy& x);
+  void meet(const meet_node& x, const caf::strong_actor_ptr& sender);
+  void receive(replica_message& x);
+  void send(outgoing_peer& x);
+  void tell_coordinator(const proposal& x);
+  void tell_coordinator(const fence_report& x);
+  caf::result<shard_checks> check(const check_shards& x);
+  void moved(const shard_moved& x);
   void settings(const settings_text& x);
   void plan(const plan_text& x);
   void clock(const heartbeat_ack& x);
@@ -69,16 +83,15 @@ public:
   void down(const caf::down_msg& x);
 
 private:
-  enum alarms : uint8_t { dial_again, beat };
+  enum alarms : uint8_t { dial_again, beat, beat_soon };
 
   struct hosted {
     shard_actor actor;
-    uint64_t epoch = 0;
     shard_report news;
     bool tick_pending = false;
     /// How often its actor has died.
     uint32_t deaths = 0;
-    /// Its storage is being removed; nothing else may begin meanwhile.
+    /// It is being dropped; nothing else may begin meanwhile.
     bool leaving = false;
   };
 
@@ -86,6 +99,7 @@ private:
   void joined_cluster(const joined& x);
   void retry(const failure& why);
   void spawn_shard(uint32_t shard, hosted& x);
+  shard_actor ensure(uint32_t shard);
   void refuse(const caf::strong_actor_ptr& to, append_ack ack, ec code,
               std::string text) const;
   heartbeat make_heartbeat() const;
@@ -112,6 +126,8 @@ private:
   time_ms sealed_through_ = before_time;
   time_ms final_through_ = before_time;
   seal_merger sealing_;
+  node_peers peers_;
+  bool beat_is_due_ = false;
 
   std::map<uint32_t, hosted> shards_;
   /// Bytes of blocks received and not yet committed.
@@ -125,6 +141,9 @@ private:
 local_node_actor::behavior_type node_host(
   local_node_actor::stateful_pointer<node_host_state> self,
   node_context context);
+
+/// Paces of replication, out of a process's settings.
+replica_options to_replica_options(const process_settings& x);
 
 /// The settings that a shard follows, out of the cluster's.
 shard_settings to_shard_settings(const cluster_settings& x, uint64_t version);

@@ -34,7 +34,8 @@ void node_host_state::seal(const seal_windows& x) {
   auto asked = std::vector<uint32_t>{};
   for (auto& [id, epoch] : x.shards) {
     auto i = shards_.find(id);
-    if (i == shards_.end() || !i->second.actor || i->second.epoch != epoch)
+    if (i == shards_.end() || !i->second.actor
+        || i->second.news.replica.role != replica_role::primary)
       continue;
     asked.push_back(id);
     self_->send(i->second.actor, seal_shard{x.range, plan_});

@@ -9,6 +9,8 @@
 
 #include <limits>
 
+// What a shard does for producers, for questions and for its node.
+
 namespace weir {
 
 namespace {
@@ -35,10 +37,29 @@ void shard_host_state::init(
   recover();
 }
 
+int64_t shard_host_state::now() const {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+           self_->clock().now().time_since_epoch())
+    .count();
+}
+
 // -- recovery
 
 void shard_host_state::recover() {
-  core_ = std::make_unique<shard>(context_.shard, context_.shards);
+  replica_ = std::make_unique<replica>(context_.self, context_.shard,
+                                       context_.shards, context_.replication);
+  self_->request(context_.journal, disk_timeout, load_record{context_.shard})
+    .then(
+      [this](const loaded_record& x) {
+        replica_->load_record(x.record);
+        load_state();
+      },
+      [this](caf::error& err) {
+        fail_for_good(to_failure(err, "the journal"));
+      });
+}
+
+void shard_host_state::load_state() {
   self_
     ->request(context_.checkpoints, disk_timeout,
               load_checkpoint{context_.shard})
@@ -46,70 +67,60 @@ void shard_host_state::recover() {
       [this](const loaded_checkpoint& x) {
         auto res = result<void>{};
         if (x.found)
-          res = core_->load_meta(x.meta);
+          res = replica_->load_meta(x.meta);
         for (auto& chunk : x.chunks)
           if (res)
-            res = core_->load_chunk(chunk.bytes, chunk.covers);
+            res = replica_->load_chunk(chunk.bytes, chunk.covers);
         if (!res)
           return fail_for_good(std::move(res.error()));
-        replay(core_->replay_start());
+        replayed_ = replica_->replay_start();
+        replay();
       },
       [this](caf::error& err) {
         fail_for_good(to_failure(err, "the checkpoint store"));
       });
 }
 
-void shard_host_state::replay(log_position from) {
-  self_->request(context_.journal, disk_timeout, read_log{context_.shard, from})
+void shard_host_state::replay() {
+  auto& from = replayed_;
+  self_
+    ->request(context_.journal, disk_timeout,
+              read_log{context_.shard, from.index + 1, from.chain})
     .then(
       [this](const log_part& x) {
-        for (auto& entry : x.entries)
-          if (auto res = core_->replay(*entry); !res)
+        for (auto& entry : x.entries) {
+          replayed_ = {entry->index, entry->epoch, entry->chain};
+          if (auto res = replica_->replay(entry, x.committed); !res)
             return fail_for_good(std::move(res.error()));
+        }
         if (!x.entries.empty())
-          return replay(core_->applied());
-        if (auto res = core_->finish_recovery(); !res)
+          return replay();
+        if (auto res = replica_->recovered(); !res)
           return fail_for_good(std::move(res.error()));
-        take_lead();
+        phase_ = phase::ready;
+        act();
       },
       [this](caf::error& err) {
         fail_for_good(to_failure(err, "the journal"));
       });
 }
 
-void shard_host_state::take_lead() {
-  if (context_.epoch < core_->epoch())
-    return fail_for_good(
-      {ec::stale_epoch,
-       fmt::format("its log has reached epoch {}, but the coordinator assigned "
-                   "epoch {}: its catalog is older than this node's data; "
-                   "restore the newest copy of it",
-                   core_->epoch(), context_.epoch)});
-  phase_ = phase::leading;
-  trouble_.clear();
-  auto& rules = context_.rules;
-  store(core_->lead(context_.epoch));
-  store(core_->admit_settings(*rules.settings));
-  store(core_->admit_plan(*rules.plan));
-  store(core_->admit_seal({before_time, rules.sealed_through, false}));
-}
-
 void shard_host_state::fail_for_good(failure why) {
-  spdlog::error("shard {} is not served: {}", context_.shard, why.text);
-  phase_ = phase::failed;
-  trouble_ = std::move(why.text);
-}
-
-void shard_host_state::lead(const lead_shard& x) {
-  if (x.epoch <= context_.epoch)
+  if (phase_ == phase::dropped)
     return;
-  context_.epoch = x.epoch;
-  context_.rules = x.rules;
-  if (phase_ == phase::leading)
-    take_lead();
+  spdlog::error("shard {} on node {} is of no use: {}", context_.shard,
+                context_.node_name, why.text);
+  phase_ = phase::failed;
+  trouble_ = why.text;
+  replica_->fail_for_good(std::move(why));
+  act();
 }
 
 // -- blocks and sessions
+
+bool shard_host_state::serving() const {
+  return phase_ == phase::ready && replica_->serving();
+}
 
 std::string shard_host_state::not_serving() const {
   switch (phase_) {
@@ -119,17 +130,18 @@ std::string shard_host_state::not_serving() const {
     case phase::failed:
       return fmt::format("shard {} on node {}: {}", context_.shard,
                          context_.node_name, trouble_);
-    case phase::released:
+    case phase::dropped:
       return fmt::format("shard {} has left node {}", context_.shard,
                          context_.node_name);
-    case phase::leading:
+    case phase::ready:
       break;
   }
-  return core_->serving()
-           ? std::string{}
-           : fmt::format("shard {} on node {} is about to lead{}",
-                         context_.shard, context_.node_name,
-                         trouble_.empty() ? "" : ": " + trouble_);
+  if (replica_->serving())
+    return {};
+  auto why = replica_->trouble();
+  return fmt::format("shard {} on node {}: {}", context_.shard,
+                     context_.node_name,
+                     why.empty() ? "it is about to lead" : why);
 }
 
 void shard_host_state::refuse(const caf::strong_actor_ptr& to, append_ack ack,
@@ -139,10 +151,31 @@ void shard_host_state::refuse(const caf::strong_actor_ptr& to, append_ack ack,
   self_->send(caf::actor_cast<producer_actor>(to), std::move(ack));
 }
 
+bool shard_host_state::turn_away(const caf::strong_actor_ptr& to,
+                                 const append_ack& ack, uint64_t epoch) const {
+  auto since = replica_->leads_since();
+  auto present = replica_->config().epoch;
+  // Whoever knows an older primary must ask who is the present one; which
+  // epoch of this one's it knows does not matter.
+  if (phase_ == phase::ready && since > 0
+      && (epoch < since || epoch > present)) {
+    refuse(to, ack, ec::stale_epoch,
+           fmt::format("shard {} is in epoch {}, not {}", context_.shard,
+                       present, epoch));
+    return true;
+  }
+  if (serving())
+    return false;
+  auto elsewhere
+    = phase_ == phase::dropped || (phase_ == phase::ready && since == 0);
+  refuse(to, ack, elsewhere ? ec::stale_epoch : ec::unavailable, not_serving());
+  return true;
+}
+
 void shard_host_state::append(const local_block& x) {
   auto ack = append_ack{};
   ack.shard = context_.shard;
-  ack.epoch = context_.epoch;
+  ack.epoch = replica_->config().epoch;
   ack.attempt = x.attempt;
   auto header = decode_block_header(*x.bytes);
   if (!header)
@@ -150,98 +183,31 @@ void shard_host_state::append(const local_block& x) {
                   header.error().text);
   ack.producer = header->producer;
   ack.session = header->session;
-  if (auto why = not_serving(); !why.empty())
-    return refuse(x.reply_to, std::move(ack), ec::unavailable, why);
-  if (x.epoch != context_.epoch)
-    return refuse(x.reply_to, std::move(ack), ec::stale_epoch,
-                  fmt::format("shard {} is in epoch {}, not {}", context_.shard,
-                              context_.epoch, x.epoch));
-  auto res = core_->admit_block(*x.bytes, x.bytes, wall_clock());
+  if (turn_away(x.reply_to, ack, x.epoch))
+    return;
+  auto res = replica_->admit_block(*x.bytes, x.bytes, wall_clock());
   if (res.code != ec::none) {
     ack.last = res.last;
     return refuse(x.reply_to, std::move(ack), res.code, std::move(res.text));
   }
   callers_[header->producer] = {x.reply_to, x.attempt, header->session};
-  if (res.entry != nullptr)
-    return store(res);
-  // A duplicate of something not yet committed waits for that.
-  auto known = core_->producers().find(header->producer);
-  if (known != nullptr && known->last >= header->position)
-    acknowledge(header->producer);
+  act();
 }
 
 void shard_host_state::open(const open_session& x,
                             caf::strong_actor_ptr sender) {
   auto ack = append_ack{};
   ack.shard = context_.shard;
-  ack.epoch = context_.epoch;
+  ack.epoch = replica_->config().epoch;
   ack.producer = x.producer;
   ack.session = x.session;
-  if (auto why = not_serving(); !why.empty())
-    return refuse(sender, std::move(ack), ec::unavailable, why);
-  auto res = core_->admit_session(x.producer, x.session, wall_clock());
+  if (turn_away(sender, ack, x.epoch))
+    return;
+  auto res = replica_->admit_session(x.producer, x.session, wall_clock());
   if (res.code != ec::none)
     return refuse(sender, std::move(ack), res.code, std::move(res.text));
   callers_[x.producer] = {std::move(sender), 0, x.session};
-  if (res.entry != nullptr)
-    return store(res);
-  auto known = core_->producers().find(x.producer);
-  if (known != nullptr && known->session >= x.session)
-    acknowledge(x.producer);
-}
-
-void shard_host_state::store(const offer& x) {
-  if (x.entry != nullptr)
-    self_->send(context_.journal, store_entry{x.entry});
-}
-
-void shard_host_state::committed(uint64_t index) {
-  if (phase_ != phase::leading)
-    return;
-  trouble_.clear();
-  for (auto& producer : core_->commit(index))
-    acknowledge(producer);
-  answer_seal();
-}
-
-void shard_host_state::acknowledge(producer_id producer) {
-  auto i = callers_.find(producer);
-  auto known = core_->producers().find(producer);
-  if (i == callers_.end() || known == nullptr)
-    return;
-  auto ack = append_ack{};
-  ack.shard = context_.shard;
-  ack.epoch = context_.epoch;
-  ack.attempt = i->second.attempt;
-  ack.producer = producer;
-  ack.session = known->session;
-  ack.position = known->last;
-  ack.counts = known->counts;
-  ack.copies = 1;
-  self_->send(caf::actor_cast<producer_actor>(i->second.actor), std::move(ack));
-}
-
-void shard_host_state::refused(const store_refused& x) {
-  if (phase_ != phase::leading || !core_->awaits(*x.entry))
-    return; // It was given up already.
-  core_->abandon_tail();
-  trouble_ = x.why.text;
-  // A full disk may be cleared; after anything else only a restart tells what
-  // the journal holds.
-  if (x.why.code != ec::disk_full)
-    fail_for_good(x.why);
-  // The journal's own codes would mean something else to a producer.
-  auto code = x.why.code == ec::disk_full ? ec::disk_full : ec::unavailable;
-  auto ack = append_ack{};
-  ack.shard = context_.shard;
-  ack.epoch = context_.epoch;
-  for (auto& [producer, waiting] : callers_) {
-    ack.producer = producer;
-    ack.session = waiting.session;
-    ack.attempt = waiting.attempt;
-    refuse(waiting.actor, ack, code,
-           fmt::format("node {}: {}", context_.node_name, x.why.text));
-  }
+  act();
 }
 
 // -- queries
@@ -251,14 +217,20 @@ average_answers shard_host_state::average(const average_batch& x) const {
   res.answers.resize(x.requests.size());
   auto why = not_serving();
   auto now = wall_clock();
+  // Whoever follows knows what was committed a moment ago. One that only
+  // learns may know nothing yet.
+  auto follows = phase_ == phase::ready && !replica_->serving()
+                 && replica_->role() >= replica_role::backup;
+  auto stale = follows ? this->now() - replica_->heard() : 0;
   for (auto i = size_t{0}; i < x.requests.size(); ++i) {
     auto& request = x.requests[i];
     auto& answer = res.answers[i];
     answer.shard = context_.shard;
-    answer.epoch = context_.epoch;
+    answer.epoch = replica_->config().epoch;
     answer.node = context_.node_name;
-    answer.role = "primary";
-    if (!why.empty()) {
+    answer.role = follows ? "backup" : "primary";
+    answer.stale = stale;
+    if (!why.empty() && !follows) {
       answer.code = ec::unavailable;
       answer.text = why;
       continue;
@@ -266,7 +238,7 @@ average_answers shard_host_state::average(const average_batch& x) const {
     auto at = request.has_at ? std::optional{request.at} : std::nullopt;
     auto width = request.width > 0 ? request.width : context_.window;
     auto hash = entity_hash(request.entity);
-    auto found = core_->average(request.entity, hash, request.metric, at, width,
+    auto found = core().average(request.entity, hash, request.metric, at, width,
                                 cluster_clock_, now, answer.end);
     // Any time may be asked for.
     constexpr auto earliest = std::numeric_limits<time_ms>::min();
@@ -281,7 +253,7 @@ average_answers shard_host_state::average(const average_batch& x) const {
     answer.resolution = found.resolution;
     if (found.known_entity && !found.known_metric)
       answer.metrics
-        = core_->table().metrics_of(request.entity, hash, cluster_clock_);
+        = core().table().metrics_of(request.entity, hash, cluster_clock_);
     if (found.overflow) {
       answer.code = ec::overflow;
       answer.text = fmt::format("the sum of {} in this window is beyond the "
@@ -299,43 +271,59 @@ void shard_host_state::tick(const shard_tick& x) {
   context_.rules.settings = x.settings;
   context_.rules.plan = x.plan;
   context_.window = x.window;
-  if (phase_ == phase::leading) {
-    if (!core_->leading())
-      take_lead();
-    if (core_->serving()) {
-      auto& settings = *x.settings;
-      store(core_->admit_settings(settings));
-      store(core_->admit_plan(*x.plan));
-      store(core_->admit_release(x.final_through));
-      store(core_->admit_clock(settings.verdicts.wall_clock ? wall_clock()
-                                                            : cluster_clock_));
-      store(core_->admit_expiry(wall_clock()));
-    }
-    core_->table().sweep(sweep_entities);
+  if (phase_ == phase::ready || phase_ == phase::failed)
+    replica_->tick(now());
+  if (serving()) {
+    auto& settings = *x.settings;
+    auto wall = wall_clock();
+    replica_->admit([&](shard& y) {
+      return y.admit_settings(settings);
+    });
+    replica_->admit([&](shard& y) {
+      return y.admit_plan(*x.plan);
+    });
+    replica_->admit([&](shard& y) {
+      return y.admit_release(x.final_through);
+    });
+    replica_->admit([&](shard& y) {
+      return y.admit_clock(settings.verdicts.wall_clock ? wall
+                                                        : cluster_clock_);
+    });
+    replica_->admit([&](shard& y) {
+      return y.admit_expiry(wall);
+    });
   }
+  if (phase_ == phase::ready)
+    core().table().sweep(sweep_entities);
+  act();
   self_->send(context_.node, report());
 }
 
 shard_report shard_host_state::report() const {
   auto res = shard_report{};
   res.shard = context_.shard;
-  res.epoch = context_.epoch;
-  res.text = not_serving();
-  res.state = phase_ == phase::failed ? shard_state::failed
-              : res.text.empty()      ? shard_state::serving
-                                      : shard_state::recovering;
-  if (res.text.empty())
-    res.text = trouble_;
-  res.index = core_->applied().index;
-  res.chain = core_->applied().chain;
-  res.empty = core_->empty();
-  res.clock = core_->clock(wall_clock());
-  res.entities = core_->table().entities();
-  res.window_bytes = core_->table().bytes();
-  res.ledger = core_->ledger();
-  res.plan_version = core_->rollups().plan().version();
-  res.plan_greatest = core_->plan_greatest();
-  res.rollup = core_->rollup_ledger();
+  res.replica = replica_->report();
+  auto leads = res.replica.role == replica_role::primary;
+  if (phase_ == phase::failed)
+    res.state = shard_state::failed;
+  else if (serving())
+    res.state = shard_state::serving;
+  else if (phase_ == phase::ready && !leads)
+    res.state = shard_state::following;
+  // Whoever only follows is no trouble to anybody.
+  res.text
+    = res.state == shard_state::serving || res.state == shard_state::following
+        ? res.replica.text
+        : not_serving();
+  res.clock = core().clock(wall_clock());
+  res.entities = core().table().entities();
+  res.window_bytes = core().table().bytes();
+  res.ledger = core().ledger();
+  res.plan_version = core().rollups().plan().version();
+  res.plan_greatest = core().plan_greatest();
+  res.rollup = core().rollup_ledger();
+  for (auto& [node, x] : copies_out_)
+    res.copies.push_back({node, x.bytes, x.bytes_in_all, now() - x.since});
   return res;
 }
 
@@ -343,20 +331,24 @@ shard_report shard_host_state::report() const {
 
 void shard_host_state::seal(const seal_shard& x) {
   // Whoever waits asks again.
-  if (phase_ != phase::leading || !core_->serving())
+  if (!serving())
     return;
-  store(core_->admit_plan(*x.plan));
-  store(core_->admit_seal(x.range));
+  replica_->admit([&](shard& y) {
+    return y.admit_plan(*x.plan);
+  });
+  replica_->admit([&](shard& y) {
+    return y.admit_seal(x.range);
+  });
   sealing_ = x.range;
-  answer_seal();
+  act();
 }
 
 void shard_host_state::answer_seal() {
-  if (!sealing_ || !core_->serving() || !core_->sealed(*sealing_))
+  if (!sealing_ || !serving() || !core().sealed(*sealing_))
     return;
   auto res = shard_sealed{context_.shard, *sealing_, 0, {}};
   res.windows = std::make_shared<const std::vector<window_partial>>(
-    core_->rollups().sealed(sealing_->after, sealing_->through,
+    core().rollups().sealed(sealing_->after, sealing_->through,
                             sealed_bytes_max, res.upto));
   sealing_.reset();
   self_->send(context_.node, std::move(res));
@@ -368,92 +360,7 @@ caf::result<shard_windows> shard_host_state::windows(
   if (auto why = not_serving(); !why.empty())
     return to_error({ec::unavailable, std::move(why)});
   return shard_windows{
-    core_->rollups().windows(x.from, x.to, x.totals, x.windows_max)};
-}
-
-caf::result<bool> shard_host_state::release(const release_shard& x) {
-  if (phase_ == phase::released)
-    return true;
-  if (phase_ != phase::leading || x.epoch != context_.epoch || !core_->empty()
-      || core_->uncommitted() > 0)
-    return false;
-  phase_ = phase::released;
-  return true;
-}
-
-// -- checkpoint
-
-void shard_host_state::checkpoint() {
-  if (checkpointing_)
-    return;
-  checkpointing_ = true;
-  if (phase_ != phase::leading || !core_->serving())
-    return end_checkpoint(0);
-  auto failed = [this](caf::error& err) {
-    spdlog::error("shard {} has no checkpoint: {}", context_.shard,
-                  to_failure(err, "the checkpoint store").text);
-    end_checkpoint(0);
-  };
-  self_
-    ->request(context_.checkpoints, disk_timeout,
-              weigh_checkpoint{context_.shard})
-    .then(
-      [this, failed](const checkpoint_advice& x) {
-        auto full = core_->begin_checkpoint(x.full);
-        self_
-          ->request(context_.checkpoints, disk_timeout,
-                    begin_checkpoint{context_.shard, full})
-          .then(
-            [this](const checkpoint_stored&) {
-              next_chunk();
-            },
-            [this, failed](caf::error& err) {
-              core_->table().abort_checkpoint();
-              failed(err);
-            });
-      },
-      failed);
-}
-
-void shard_host_state::next_chunk() {
-  auto failed = [this](caf::error& err) {
-    spdlog::error("shard {} has no checkpoint: {}", context_.shard,
-                  to_failure(err, "the checkpoint store").text);
-    core_->table().abort_checkpoint();
-    self_->send(context_.checkpoints, abort_checkpoint{context_.shard});
-    end_checkpoint(0);
-  };
-  auto chunk = put_chunk{context_.shard, {{}, core_->applied().index}};
-  if (core_->table().next_chunk(context_.checkpoint_chunk_entities,
-                                chunk.chunk.bytes)) {
-    self_->request(context_.checkpoints, disk_timeout, std::move(chunk))
-      .then(
-        [this](const checkpoint_stored&) {
-          next_chunk();
-        },
-        failed);
-    return;
-  }
-  auto meta = core_->checkpoint_meta();
-  auto upto = meta.from_index;
-  self_
-    ->request(context_.checkpoints, disk_timeout,
-              finish_checkpoint{context_.shard, std::move(meta)})
-    .then(
-      [this, upto](const checkpoint_stored&) {
-        end_checkpoint(upto);
-      },
-      failed);
-}
-
-void shard_host_state::end_checkpoint(uint64_t upto) {
-  checkpointing_ = false;
-  // The last entry that is covered stays: a journal without any could not tell
-  // what follows from what doesn't, nor a coordinator whether something is
-  // lost.
-  if (upto > 1)
-    self_->send(context_.journal, truncate_log{context_.shard, upto - 1});
-  self_->send(context_.node, shard_checkpointed{context_.shard, upto});
+    core().rollups().windows(x.from, x.to, x.totals, x.windows_max)};
 }
 
 shard_actor::behavior_type shard_host(
@@ -469,8 +376,20 @@ shard_actor::behavior_type shard_host(
     [self](const average_batch& x) {
       return self->state.average(x);
     },
-    [self](const lead_shard& x) {
-      self->state.lead(x);
+    [self](const announced_shard& x) {
+      self->state.announce(x);
+    },
+    [self](const fence& x) {
+      self->state.promise(x);
+    },
+    [self](const decision& x) {
+      self->state.decide(x);
+    },
+    [self](const peer_bytes& x) {
+      self->state.receive(x);
+    },
+    [self](const peer_lost& x) {
+      self->state.lost(x);
     },
     [self](const shard_tick& x) {
       self->state.tick(x);
@@ -484,17 +403,23 @@ shard_actor::behavior_type shard_host(
     [self](const get_partials& x) {
       return self->state.windows(x);
     },
-    [self](const release_shard& x) {
-      return self->state.release(x);
+    [self](const drop_copy& x) {
+      return self->state.drop(x);
+    },
+    [self](const check_shard&) {
+      return self->state.check();
     },
     [self](const checkpoint_shard&) {
       self->state.checkpoint();
     },
     [self](const stored& x) {
-      self->state.committed(x.index);
+      self->state.written(x);
     },
     [self](const store_refused& x) {
       self->state.refused(x);
+    },
+    [self](const record_stored& x) {
+      self->state.promised(x);
     },
   };
 }

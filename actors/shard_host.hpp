@@ -1,12 +1,13 @@
 #pragma once
 
-#include "cluster/shard.hpp"
+#include "cluster/replica.hpp"
 #include "messages/interfaces.hpp"
 
 #include <caf/stateful_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
 
 #include <map>
+#include <optional>
 
 namespace weir {
 
@@ -15,18 +16,20 @@ struct shard_context {
   uint32_t shard = 0;
   /// Of the cluster.
   uint32_t shards = 0;
-  uint64_t epoch = 0;
+  /// This life of the node.
+  member self;
   std::string node_name;
   local_node_actor node;
   journal_actor journal;
   checkpoint_actor checkpoints;
+  replica_options replication;
   shard_rules rules;
   /// The cluster's window, ms: what a query without a width asks for.
   time_ms window = 0;
   size_t checkpoint_chunk_entities = 1000;
 };
 
-/// Carries messages into and out of a `shard`, which decides.
+/// Carries messages into and out of a `replica`, which decides.
 class shard_host_state {
 public:
   static inline constexpr const char* name = "shard";
@@ -34,21 +37,32 @@ public:
   void init(shard_actor::stateful_pointer<shard_host_state> self,
             shard_context context);
 
+  // As a primary: shard_host.cpp.
   void append(const local_block& x);
   void open(const open_session& x, caf::strong_actor_ptr sender);
   average_answers average(const average_batch& x) const;
-  void lead(const lead_shard& x);
   void tick(const shard_tick& x);
   shard_report report() const;
+  shard_check check() const;
   void seal(const seal_shard& x);
   caf::result<shard_windows> windows(const get_partials& x) const;
-  caf::result<bool> release(const release_shard& x);
-  void checkpoint();
-  void committed(uint64_t index);
+
+  // As one of several: shard_replication.cpp.
+  void announce(const announced_shard& x);
+  void promise(const fence& x);
+  void decide(const decision& x);
+  void receive(const peer_bytes& x);
+  void lost(const peer_lost& x);
+  bool drop(const drop_copy& x);
+  void written(const stored& x);
   void refused(const store_refused& x);
+  void promised(const record_stored& x);
+
+  // Checkpoints: shard_checkpoint.cpp.
+  void checkpoint();
 
 private:
-  enum class phase : uint8_t { recovering, leading, failed, released };
+  enum class phase : uint8_t { recovering, ready, failed, dropped };
 
   /// Who waits for the acknowledgements of a producer.
   struct caller {
@@ -57,27 +71,83 @@ private:
     uint64_t session = 0;
   };
 
+  /// A checkpoint that another node reads.
+  struct copy_out {
+    uint64_t transfer = 0;
+    std::vector<int64_t> chunks;
+    uint64_t bytes = 0;
+    uint64_t bytes_in_all = 0;
+    int64_t since = 0;
+  };
+
   void recover();
-  void replay(log_position from);
-  void take_lead();
+  void load_state();
+  void replay();
+  void recovered();
   void fail_for_good(failure why);
-  void store(const offer& x);
-  void answer_seal();
-  void acknowledge(producer_id producer);
+
+  int64_t now() const;
+  void act();
+  void follow_rules();
+  void tell_callers();
+  void carry_out(const journal_append& x);
+  void carry_out(const journal_cut& x);
+  void carry_out(const record_write& x);
+  void carry_out(const peer_send& x);
+  void carry_out(const coordinator_send& x);
+  void carry_out(const producers_acknowledge& x);
+  void carry_out(const journal_read& x);
+  void carry_out(const copy_open& x);
+  void carry_out(const copy_read_chunk& x);
+  void carry_out(const copy_close& x);
+  void carry_out(const new_copy_begin& x);
+  void carry_out(const new_copy_chunk& x);
+  void carry_out(const new_copy_install& x);
+  void carry_out(const new_copy_abandon& x);
+  void replace_log(const new_copy_install& x);
+
   void refuse(const caf::strong_actor_ptr& to, append_ack ack, ec code,
               std::string text) const;
-  void next_chunk();
-  void end_checkpoint(uint64_t upto);
+  bool turn_away(const caf::strong_actor_ptr& to, const append_ack& ack,
+                 uint64_t epoch) const;
   std::string not_serving() const;
+  bool serving() const;
+  void answer_seal();
+  void next_chunk(uint64_t number);
+  void end_checkpoint(uint64_t upto);
+  void stop_checkpoint();
+
+  shard& core() {
+    return replica_->state();
+  }
+
+  const shard& core() const {
+    return replica_->state();
+  }
 
   shard_actor::stateful_pointer<shard_host_state> self_ = nullptr;
   shard_context context_;
-  std::unique_ptr<shard> core_;
+  std::unique_ptr<replica> replica_;
   phase phase_ = phase::recovering;
   std::string trouble_;
+  /// The last entry that recovery has read.
+  log_position replayed_;
   std::map<producer_id, caller> callers_;
   time_ms cluster_clock_ = -1;
-  bool checkpointing_ = false;
+  /// What was told the node last, to tell it of changes at once.
+  uint64_t told_epoch_ = 0;
+  replica_role told_role_ = replica_role::idle;
+  bool told_serving_ = false;
+  /// Since when it leads, with the rules in its log.
+  uint64_t ruled_since_ = 0;
+
+  /// The number of the checkpoint that is being made; 0: none is.
+  uint64_t checkpointing_ = 0;
+  uint64_t checkpoints_ = 0;
+  /// A copy from another node is being written in its place.
+  bool receiving_copy_ = false;
+  /// By node.
+  std::map<std::string, copy_out> copies_out_;
   /// What the node waits for, until that is committed.
   std::optional<seal_range> sealing_;
 };

@@ -12,7 +12,9 @@ rebuild::rebuild(uint64_t local, const copy_begin& x, uint32_t shards)
 result<void> rebuild::begin() {
   if (begin_.meta.empty())
     return {};
-  return copy_->load_meta({begin_.from_index, begin_.end, begin_.meta});
+  auto res = copy_->load_meta({begin_.from_index, begin_.end, begin_.meta});
+  after_ = copy_->state().applied();
+  return res;
 }
 
 result<bool> rebuild::add_chunk(const copy_chunk& x) {
@@ -45,7 +47,7 @@ bool rebuild::replaces(const log_position& old) const {
 new_copy_install rebuild::install() {
   installing_ = true;
   auto meta = shard_meta{begin_.from_index, begin_.end, begin_.meta};
-  return {local_, std::move(meta), std::move(log_)};
+  return {local_, std::move(meta), std::move(log_), after_};
 }
 
 } // namespace weir

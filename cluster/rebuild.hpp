@@ -77,6 +77,8 @@ private:
   uint64_t local_;
   copy_begin begin_;
   std::unique_ptr<shard_copy> copy_;
+  /// Where the log begins.
+  log_position after_;
   std::vector<entry_ptr> log_;
   uint64_t chunks_ = 0;
   bool installing_ = false;

@@ -116,6 +116,8 @@ struct new_copy_install {
   uint64_t transfer = 0;
   shard_meta meta;
   std::vector<entry_ptr> entries;
+  /// The entry before the first one of them.
+  log_position after;
 };
 
 /// The new copy will not be finished.

@@ -207,6 +207,16 @@ std::vector<option> cluster_options() {
       "core that the cluster may ever have; each costs a little memory and a "
       "log of its own. Fixed once a cluster has been created.")
       .fixed_at_creation(),
+    count<&c::replicas>(
+      "replicas", 1, 7, "copies",
+      "Copies of every shard, on as many nodes; fewer where there are fewer "
+      "nodes. With two, any one node may be lost with its disk. Each further "
+      "one costs every reading another write."),
+    count<&c::min_copies>(
+      "min-copies", 1, 7, "copies",
+      "Nothing is acknowledged with fewer copies than this. With 1, the last "
+      "copy of a shard goes on alone until another one has joined it; with 2, "
+      "it refuses readings meanwhile."),
     count<&c::metrics_per_entity_max>(
       "metrics-per-entity-max", 1, 65'536, "metrics",
       "Further metrics of an entity are refused: a source that makes up names "
@@ -362,6 +372,15 @@ std::vector<option> process_options() {
       "A node that was silent for so long is taken for dead, and its shards "
       "move. Less fails over sooner, but mistakes a pause of the machine for a "
       "death."),
+    duration<&p::replace_after>(
+      "replace-after", 0, day,
+      "Coordinator: a node that is away keeps its place for so long before its "
+      "copies are made anew elsewhere. 30s are enough for a restart, which "
+      "brings back what is there."),
+    count<&p::moves_per_node>(
+      "moves-per-node", 1, 64, "copies",
+      "Coordinator: copies that a node gives or takes at a time, so that "
+      "readings and heartbeats get through. More rebalance sooner."),
   };
 }
 

@@ -98,6 +98,12 @@ std::vector<violation> violations(const cluster_settings& x) {
        fmt::format("rollup-cells-max ({}) must be at least rollup-metrics-max "
                    "({}), or not even one window fits",
                    x.rollup_cells_max, x.rollup_metrics_max)});
+  if (x.min_copies > x.replicas)
+    res.push_back(
+      {"min-copies", "replicas",
+       fmt::format("min-copies ({}) must not pass replicas ({}), or nothing is "
+                   "ever acknowledged",
+                   x.min_copies, x.replicas)});
   return res;
 }
 

@@ -38,6 +38,8 @@ struct cluster_settings {
   time_ms future_limit = 300'000;
   durability_mode durability = durability_mode::power;
   uint32_t shards = 32;
+  uint32_t replicas = 2;
+  uint32_t min_copies = 1;
   uint32_t metrics_per_entity_max = 64;
   uint32_t entities_per_shard_max = 4'000'000;
   /// Per shard.
@@ -93,6 +95,8 @@ struct process_settings {
   uint32_t checkpoint_chunk_entities = 1000;
   time_ms heartbeat = 200;
   time_ms failure_timeout = 2'000;
+  time_ms replace_after = 30'000;
+  uint32_t moves_per_node = 2;
 };
 
 struct settings {

@@ -18,15 +18,18 @@ using door_actor = caf::typed_actor<
   // Compares versions and cluster ids; an error refuses by name.
   caf::replies_to<hello>::with<welcome>>;
 
-/// The COORDINATOR: knows the members, gives out shards, keeps the settings and
+/// The COORDINATOR: knows the members, decides who holds which
+/// shard, keeps the settings and
 /// the producers' sessions. Not on the data path.
 using coordinator_actor = door_actor::extend<
   // Takes a node in, or back, and assigns shards to the sender.
   caf::replies_to<join_node>::with<joined>,
   // A node is alive, and how its shards are; answered by a heartbeat_ack.
   caf::reacts_to<heartbeat>,
-  // A node has let go of a shard, or would not.
-  caf::reacts_to<shard_released>,
+  // A primary wants another configuration; answered by a shard_decision.
+  caf::reacts_to<proposal>,
+  // A copy has promised, and tells what it holds.
+  caf::reacts_to<fence_report>,
   // A producer's run begins.
   caf::replies_to<open_producer>::with<producer_opened>,
   // How far a run has come. Persisted before it is answered.
@@ -35,6 +38,12 @@ using coordinator_actor = door_actor::extend<
   caf::replies_to<get_routes>::with<routes>,
   // All there is to know.
   caf::replies_to<get_status>::with<cluster_status>,
+  // Operators: empty a node, give a disk up, force a promotion; what would
+  // move.
+  caf::replies_to<drain_node>::with<operator_answer>,
+  caf::replies_to<remove_node>::with<operator_answer>,
+  caf::replies_to<promote_replica>::with<operator_answer>,
+  caf::replies_to<plan_moves>::with<planned_moves>,
   // Settings: read and change.
   caf::replies_to<get_settings>::with<settings_text>,
   caf::replies_to<change_settings>::with<settings_text>,
@@ -63,21 +72,30 @@ using node_actor = door_actor::extend<
   // Sliding averages, answered in the order of the requests.
   caf::replies_to<average_batch>::with<average_answers>,
   // From the coordinator.
-  caf::reacts_to<assign_shards>, caf::reacts_to<release_shard>,
-  caf::reacts_to<settings_text>, caf::reacts_to<plan_text>,
-  caf::reacts_to<heartbeat_ack>,
+  caf::reacts_to<peer_list>, caf::reacts_to<announce_shards>,
+  caf::reacts_to<fence>, caf::reacts_to<drop_copy>,
+  caf::reacts_to<shard_decision>, caf::reacts_to<settings_text>,
+  caf::reacts_to<plan_text>, caf::reacts_to<heartbeat_ack>,
   // Seals windows; answered by sealed_partials, or not at all.
   caf::reacts_to<seal_windows>,
   // What there is of windows that are not final.
   caf::replies_to<get_partials>::with<held_partials>,
-  caf::replies_to<get_heartbeat>::with<heartbeat>>;
+  caf::replies_to<get_heartbeat>::with<heartbeat>,
+  // From other nodes.
+  caf::reacts_to<meet_node>, caf::reacts_to<replica_message>,
+  // What there is of its copies.
+  caf::replies_to<check_shards>::with<shard_checks>>;
 
 /// The same, as its own process sees it.
 using local_node_actor = node_actor::extend<
   // Its port is open.
   caf::reacts_to<listening>,
   // From a shard: how it is, and that its checkpoint is done.
-  caf::reacts_to<shard_report>, caf::reacts_to<shard_checkpointed>,
+  caf::reacts_to<shard_report>, caf::reacts_to<shard_moved>,
+  caf::reacts_to<shard_checkpointed>,
+  // From a shard: to another copy of it, and to the coordinator.
+  caf::reacts_to<outgoing_peer>, caf::reacts_to<proposal>,
+  caf::reacts_to<fence_report>,
   // From a shard: its part of sealed windows.
   caf::reacts_to<shard_sealed>,
   // From itself, later.
@@ -89,8 +107,11 @@ using shard_actor = caf::typed_actor<
   caf::reacts_to<local_block>, caf::reacts_to<open_session>,
   // Sliding averages.
   caf::replies_to<average_batch>::with<average_answers>,
-  // Becomes the primary of a greater epoch.
-  caf::reacts_to<lead_shard>,
+  // From the coordinator: its configuration, a promise to make, an answer.
+  caf::reacts_to<announced_shard>, caf::reacts_to<fence>,
+  caf::reacts_to<decision>,
+  // From other copies.
+  caf::reacts_to<peer_bytes>, caf::reacts_to<peer_lost>,
   // Does what is due, and sends the node a shard_report.
   caf::reacts_to<shard_tick>,
   // The same report, at once.
@@ -99,20 +120,30 @@ using shard_actor = caf::typed_actor<
   caf::reacts_to<seal_shard>,
   // What it holds of windows that are not final.
   caf::replies_to<get_partials>::with<shard_windows>,
-  // Lets go if it holds nothing: true, and it is gone.
-  caf::replies_to<release_shard>::with<bool>,
+  // Lets go if nobody counts on it: true, and it is gone.
+  caf::replies_to<drop_copy>::with<bool>,
+  // What there is of it.
+  caf::replies_to<check_shard>::with<shard_check>,
   // Writes a checkpoint.
   caf::reacts_to<checkpoint_shard>,
   // From the journal.
-  caf::reacts_to<stored>, caf::reacts_to<store_refused>>;
+  caf::reacts_to<stored>, caf::reacts_to<store_refused>,
+  caf::reacts_to<record_stored>>;
 
 /// The JOURNAL: owns journal.db, on a thread of its own. Everything queued when
 /// it looks is one transaction.
 using journal_actor = caf::typed_actor<
   // Makes it durable, then tells the sender.
   caf::reacts_to<store_entry>, caf::reacts_to<commit_now>,
-  // Reads a shard's log, a batch at a time.
+  // What must not be forgotten beside the log; the sender is told when it is
+  // durable.
+  caf::reacts_to<put_record>, caf::replies_to<load_record>::with<loaded_record>,
+  // Reads a shard's log, a batch at a time, or all of it.
   caf::replies_to<read_log>::with<log_part>,
+  caf::replies_to<check_log>::with<log_checked>,
+  // Another log takes the place of a shard's, or of its end.
+  caf::replies_to<cut_log>::with<bool>,
+  caf::replies_to<replace_log>::with<bool>,
   // Deletes what a checkpoint covers.
   caf::reacts_to<truncate_log>,
   // Deletes a shard's whole log.
@@ -131,6 +162,9 @@ using checkpoint_actor = caf::typed_actor<
   caf::replies_to<put_chunk>::with<checkpoint_stored>,
   caf::replies_to<finish_checkpoint>::with<checkpoint_stored>,
   caf::reacts_to<abort_checkpoint>,
+  // A checkpoint for another node, a chunk at a time.
+  caf::replies_to<open_copy>::with<opened_copy>,
+  caf::replies_to<read_chunk>::with<checkpoint_chunk>,
   // Deletes a shard's checkpoints.
   caf::replies_to<remove_shard>::with<bool>>;
 

@@ -1,7 +1,9 @@
 #pragma once
 
 #include "cluster/outbox.hpp"
+#include "cluster/replica_effects.hpp"
 #include "cluster/shard.hpp"
+#include "messages/cluster_wire.hpp"
 #include "messages/window_wire.hpp"
 #include "messages/wire.hpp"
 #include "windows/failure.hpp"
@@ -29,19 +31,54 @@ struct local_block {
 
 /// To the journal: make this durable, then say so with `stored`.
 struct store_entry {
-  std::shared_ptr<const log_entry> entry;
+  entry_ptr entry;
+  /// Up to this index, entries are known to be committed.
+  uint64_t committed = 0;
 };
 
-/// From the journal: every entry of the shard up to `index` is durable.
+/// From the journal: every entry of the shard up to this one is durable.
 struct stored {
-  uint64_t index = 0;
+  log_position upto;
 };
 
 /// From the journal: this entry of the shard, and all after it, did not reach
 /// the disk.
 struct store_refused {
-  std::shared_ptr<const log_entry> entry;
+  entry_ptr entry;
   failure why;
+};
+
+/// To the journal: what must not be forgotten beside the log. Written again
+/// until it is durable, and then answered by `record_stored`.
+struct put_record {
+  replica_record record;
+};
+
+struct record_stored {
+  uint64_t promised = 0;
+};
+
+/// To the journal: what `put_record` wrote last for `shard`.
+struct load_record {
+  uint32_t shard = 0;
+};
+
+struct loaded_record {
+  replica_record record;
+};
+
+/// To the journal: delete the entries of `shard` after this index.
+struct cut_log {
+  uint32_t shard = 0;
+  uint64_t after = 0;
+};
+
+/// To the journal: these entries, which follow `after`, take the place of all
+/// of the shard's.
+struct replace_log {
+  uint32_t shard = 0;
+  log_position after;
+  std::vector<entry_ptr> entries;
 };
 
 /// To the journal, from itself: the queue is drained, commit.
@@ -49,16 +86,32 @@ struct commit_now {
   // nop
 };
 
-/// To the journal: entries of `shard` after `from`, in order, a batch at a
-/// time.
+/// To the journal: entries of `shard` from index `from` on, in order, a batch
+/// at a time.
 struct read_log {
   uint32_t shard = 0;
-  log_position from;
+  uint64_t from = 0;
+  /// Chain value of the entry before, if known.
+  std::optional<uint64_t> previous;
+  /// Reading ends with the entry that makes it more.
+  size_t bytes_max = 1 << 20;
 };
 
 /// Some entries of a log; none: the log ends here.
 struct log_part {
-  std::vector<std::shared_ptr<const log_entry>> entries;
+  std::vector<entry_ptr> entries;
+  /// What was known to be committed when the last one of them was written.
+  uint64_t committed = 0;
+};
+
+/// To the journal: is the log of `shard` whole?
+struct check_log {
+  uint32_t shard = 0;
+};
+
+struct log_checked {
+  uint64_t from = 0;
+  uint64_t entries = 0;
 };
 
 /// To the journal: entries of `shard` up to `upto` are in a checkpoint.
@@ -81,6 +134,26 @@ struct remove_shard {
 /// To the checkpoint store: what you hold of `shard`.
 struct load_checkpoint {
   uint32_t shard = 0;
+};
+
+/// To the checkpoint store: begin to read the checkpoint of `shard`, for
+/// another node.
+struct open_copy {
+  uint32_t shard = 0;
+};
+
+struct opened_copy {
+  bool found = false;
+  shard_meta meta;
+  /// What to ask for the chunks by.
+  std::vector<int64_t> chunks;
+  uint64_t bytes = 0;
+};
+
+/// To the checkpoint store: one chunk of an opened checkpoint.
+struct read_chunk {
+  uint32_t shard = 0;
+  int64_t chunk = 0;
 };
 
 struct checkpoint_chunk {
@@ -150,10 +223,37 @@ struct shard_rules {
   time_ms sealed_through = before_time;
 };
 
-/// To a shard: lead this epoch.
-struct lead_shard {
-  uint64_t epoch = 0;
+/// To a shard: what the coordinator says of it.
+struct announced_shard {
+  announcement what;
   shard_rules rules;
+};
+
+/// To a shard: a message from another copy of it.
+struct peer_bytes {
+  std::shared_ptr<const std::string> bytes;
+};
+
+/// To a shard: this node can't be reached.
+struct peer_lost {
+  std::string node;
+};
+
+/// From a shard: to the copy on another node.
+struct outgoing_peer {
+  std::string node;
+  std::string bytes;
+};
+
+/// From a shard: its part in replication has changed; the node need not wait
+/// for the next tick to say so.
+struct shard_moved {
+  shard_report report;
+};
+
+/// To a shard: what is there of you?
+struct check_shard {
+  // nop
 };
 
 /// To a shard: the cluster's clock and settings. Answered by a shard_report, so

@@ -10,6 +10,12 @@ namespace weir {
 
 // -- node and coordinator
 
+/// A shard under one of its configurations.
+struct shard_assignment {
+  uint32_t shard = 0;
+  uint64_t epoch = 0;
+};
+
 /// Asks a node to seal windows in its shards, and for their totals.
 struct seal_windows {
   seal_range range;
@@ -181,6 +187,7 @@ struct window_list {
   std::vector<window_holder> held_by;
 };
 
+WEIR_INSPECT(shard_assignment, x.shard, x.epoch)
 WEIR_INSPECT(seal_range, x.after, x.through, x.single)
 WEIR_INSPECT(seal_windows, x.range, x.plan_version, x.shards)
 WEIR_INSPECT(sealed_partials, x.node, x.range, x.shards, x.upto, x.windows)

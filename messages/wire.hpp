@@ -1,6 +1,7 @@
 #pragma once
 
 #include "cluster/log.hpp"
+#include "cluster/replica_report.hpp"
 #include "cluster/sealing.hpp"
 #include "cluster/sessions.hpp"
 #include "cluster/verdict.hpp"
@@ -26,7 +27,7 @@
 namespace weir {
 
 /// Processes with different versions refuse each other by name.
-constexpr const char* wire_version = "weir/2";
+constexpr const char* wire_version = "weir/3";
 
 // -- doors
 
@@ -68,14 +69,6 @@ struct settings_text {
 
 // -- node and coordinator
 
-/// A log that a node found in its data directory.
-struct held_shard {
-  uint32_t shard = 0;
-  uint64_t epoch = 0;
-  uint64_t index = 0;
-  uint64_t chain = 0;
-};
-
 /// A node asks to take part. Hex ids; see storage/data_dir.hpp.
 struct join_node {
   std::string node;
@@ -84,7 +77,8 @@ struct join_node {
   /// Empty: the coordinator chooses one.
   std::string name;
   address listens;
-  std::vector<held_shard> held;
+  /// Of the program, for people.
+  std::string version;
 };
 
 struct joined {
@@ -93,38 +87,10 @@ struct joined {
   settings_text settings;
 };
 
-struct shard_assignment {
-  uint32_t shard = 0;
-  uint64_t epoch = 0;
-};
-
 /// Which windows over all entities there are: window_plan::encode().
 struct plan_text {
   uint64_t version = 0;
   std::string bytes;
-};
-
-/// Shards that the node is primary of from now on. Repeats are harmless.
-struct assign_shards {
-  std::vector<shard_assignment> shards;
-  /// What their logs must hold before they take anything.
-  plan_text plan;
-  /// Windows that end by then are sealed; the least int64: none.
-  time_ms sealed_through = before_time;
-};
-
-/// Asks the primary to let go of a shard that holds nothing.
-struct release_shard {
-  uint32_t shard = 0;
-  uint64_t epoch = 0;
-};
-
-struct shard_released {
-  std::string node;
-  uint32_t shard = 0;
-  uint64_t epoch = 0;
-  /// False: it holds something by now, and stays.
-  bool released = false;
 };
 
 /// Values travel and are shown by name; they never change meaning.
@@ -133,18 +99,28 @@ enum class shard_state : uint8_t {
   serving = 1,
   /// The text says why.
   failed = 2,
+  /// Another node leads it.
+  following = 3,
+};
+
+/// A checkpoint on its way to another node.
+struct copy_progress {
+  /// Node id.
+  std::string to;
+  uint64_t bytes = 0;
+  uint64_t bytes_in_all = 0;
+  /// ms since it began.
+  time_ms elapsed = 0;
 };
 
 struct shard_report {
   uint32_t shard = 0;
-  uint64_t epoch = 0;
   shard_state state = shard_state::recovering;
   std::string text;
-  /// Last committed entry.
-  uint64_t index = 0;
-  uint64_t chain = 0;
-  /// No reading and no producer was ever entered.
-  bool empty = true;
+  /// Its part in replication.
+  replica_report replica;
+  /// Only of a primary.
+  std::vector<copy_progress> copies;
   /// -1 before the first reading.
   time_ms clock = -1;
   uint64_t entities = 0;
@@ -270,6 +246,8 @@ struct node_route {
 struct shard_route {
   /// Index into `routes::nodes`; beyond it: nowhere yet.
   uint32_t node = UINT32_MAX;
+  /// Indexes of nodes with other copies, which answer when the primary can't.
+  std::vector<uint32_t> backups;
   uint64_t epoch = 0;
   /// Why it isn't served; empty when it is.
   std::string trouble;
@@ -337,8 +315,10 @@ struct node_status {
   std::string name;
   std::string node;
   address listens;
-  /// "up", "down"
+  /// "up", "down", "draining", "drained"
   std::string state;
+  /// Of the program.
+  std::string version;
   /// Wall clock, ms, of the last heartbeat; 0 before the first.
   time_ms last_seen = 0;
   uint32_t primaries = 0;
@@ -352,12 +332,40 @@ struct node_status {
   std::string trouble;
 };
 
+/// One copy of a shard.
+struct copy_status {
+  /// Name of the node.
+  std::string node;
+  /// "primary", "backup", "learner", "idle"; empty: nothing was heard of it.
+  std::string role;
+  /// Last entry on its disk, and that it has applied.
+  uint64_t end = 0;
+  uint64_t applied = 0;
+  /// What is wrong with it, if anything.
+  std::string text;
+};
+
+/// A copy on its way.
+struct move_status {
+  uint32_t shard = 0;
+  /// Names of nodes.
+  std::string from;
+  std::string to;
+  uint64_t bytes = 0;
+  uint64_t bytes_in_all = 0;
+  time_ms elapsed = 0;
+};
+
 struct shard_status {
   uint32_t shard = 0;
   uint64_t epoch = 0;
   /// Name of the node; empty: none yet.
   std::string primary;
+  /// Names of the other members.
   std::vector<std::string> backups;
+  std::vector<copy_status> copies;
+  /// Names of the nodes that shall hold it, the primary first.
+  std::vector<std::string> target;
   /// "serving", "recovering", "moving", "unavailable"
   std::string state;
   std::string text;
@@ -394,6 +402,7 @@ struct cluster_status {
   settings_text settings;
   std::vector<node_status> nodes;
   std::vector<shard_status> shards;
+  std::vector<move_status> moves;
   ledger_counts ledger;
   std::vector<producer_status> producers;
   double rate = 0;
@@ -458,17 +467,16 @@ WEIR_INSPECT(hello, x.wire, x.cluster, x.role, x.name)
 WEIR_INSPECT(welcome, x.wire, x.cluster, x.role, x.name)
 WEIR_INSPECT(address, x.host, x.port)
 WEIR_INSPECT(settings_text, x.version, x.values)
-WEIR_INSPECT(held_shard, x.shard, x.epoch, x.index, x.chain)
 WEIR_INSPECT(join_node, x.node, x.disk, x.incarnation, x.name, x.listens,
-             x.held)
+             x.version)
 WEIR_INSPECT(joined, x.cluster, x.name, x.settings)
-WEIR_INSPECT(shard_assignment, x.shard, x.epoch)
-WEIR_INSPECT(assign_shards, x.shards, x.plan, x.sealed_through)
-WEIR_INSPECT(release_shard, x.shard, x.epoch)
-WEIR_INSPECT(shard_released, x.node, x.shard, x.epoch, x.released)
-WEIR_INSPECT(shard_report, x.shard, x.epoch, x.state, x.text, x.index, x.chain,
-             x.empty, x.clock, x.entities, x.window_bytes, x.ledger,
-             x.plan_version, x.plan_greatest, x.rollup)
+WEIR_INSPECT(log_position, x.index, x.epoch, x.chain)
+WEIR_INSPECT(replica_report, x.shard, x.epoch, x.promised, x.role, x.serving,
+             x.empty, x.failed, x.committed, x.end, x.text)
+WEIR_INSPECT(copy_progress, x.to, x.bytes, x.bytes_in_all, x.elapsed)
+WEIR_INSPECT(shard_report, x.shard, x.state, x.text, x.replica, x.copies,
+             x.clock, x.entities, x.window_bytes, x.ledger, x.plan_version,
+             x.plan_greatest, x.rollup)
 WEIR_INSPECT(heartbeat, x.node, x.incarnation, x.shards, x.memory_bytes,
              x.journal_bytes, x.pending_bytes, x.settings_version,
              x.plan_version, x.trouble)
@@ -488,7 +496,7 @@ WEIR_INSPECT(append_ack, x.shard, x.epoch, x.attempt, x.producer, x.session,
              x.code, x.text, x.position, x.last, x.counts, x.copies)
 WEIR_INSPECT_EMPTY(get_routes)
 WEIR_INSPECT(node_route, x.name, x.listens, x.up)
-WEIR_INSPECT(shard_route, x.node, x.epoch, x.trouble)
+WEIR_INSPECT(shard_route, x.node, x.backups, x.epoch, x.trouble)
 WEIR_INSPECT(routes, x.cluster, x.settings, x.nodes, x.shards)
 WEIR_INSPECT(average_request, x.entity, x.metric, x.width, x.has_at, x.at)
 WEIR_INSPECT(average_batch, x.shard, x.requests)
@@ -498,18 +506,23 @@ WEIR_INSPECT(average_answer, x.code, x.text, x.known_entity, x.known_metric,
              x.metrics)
 WEIR_INSPECT(average_answers, x.answers)
 WEIR_INSPECT_EMPTY(get_status)
-WEIR_INSPECT(node_status, x.name, x.node, x.listens, x.state, x.last_seen,
-             x.primaries, x.backups, x.memory_bytes, x.journal_bytes,
-             x.pending_bytes, x.entities, as_bits{x.rate}.lvalue(), x.trouble)
-WEIR_INSPECT(shard_status, x.shard, x.epoch, x.primary, x.backups, x.state,
-             x.text, x.empty, x.index, x.entities, x.window_bytes)
+WEIR_INSPECT(node_status, x.name, x.node, x.listens, x.state, x.version,
+             x.last_seen, x.primaries, x.backups, x.memory_bytes,
+             x.journal_bytes, x.pending_bytes, x.entities,
+             as_bits{x.rate}.lvalue(), x.trouble)
+WEIR_INSPECT(copy_status, x.node, x.role, x.end, x.applied, x.text)
+WEIR_INSPECT(move_status, x.shard, x.from, x.to, x.bytes, x.bytes_in_all,
+             x.elapsed)
+WEIR_INSPECT(shard_status, x.shard, x.epoch, x.primary, x.backups, x.copies,
+             x.target, x.state, x.text, x.empty, x.index, x.entities,
+             x.window_bytes)
 WEIR_INSPECT(ledger_counts, x.received, x.accepted, x.duplicate, x.late,
              x.future, x.malformed, x.refused)
 WEIR_INSPECT(producer_status, x.producer, x.name, x.session, x.prefix, x.live,
              x.malformed, x.duplicate)
 WEIR_INSPECT(cluster_status, x.cluster, x.clock, x.settings, x.nodes, x.shards,
-             x.ledger, x.producers, as_bits{x.rate}.lvalue(), x.watermark,
-             x.rollup)
+             x.moves, x.ledger, x.producers, as_bits{x.rate}.lvalue(),
+             x.watermark, x.rollup)
 WEIR_INSPECT_EMPTY(get_settings)
 WEIR_INSPECT(change_settings, x.values)
 

@@ -1,0 +1,117 @@
+#include "actors/node_peers.hpp"
+
+#include "messages/types.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace weir {
+
+namespace {
+
+/// An attempt to connect to a process that is there takes a millisecond.
+constexpr auto dial_timeout = std::chrono::milliseconds{1000};
+constexpr auto backoff_min = std::chrono::milliseconds{50};
+constexpr auto backoff_max = std::chrono::milliseconds{2000};
+
+/// A connection that is lost, and not replaced after this long, means that
+/// there is no process any more, or no way to it.
+constexpr auto reconnect_within = std::chrono::milliseconds{300};
+
+} // namespace
+
+void node_peers::init(local_node_actor::pointer self, dialer_actor dialer,
+                      meet_node us,
+                      std::function<void(const std::string& node)> lost) {
+  self_ = self;
+  dialer_ = std::move(dialer);
+  us_ = std::move(us);
+  lost_ = std::move(lost);
+}
+
+void node_peers::know(const peer_list& x, const std::string& cluster) {
+  cluster_ = cluster;
+  for (auto& node : x.nodes) {
+    auto& link = links_[node.node];
+    // A process that was started anew listens elsewhere.
+    if (!(link.where.listens == node.listens)) {
+      link.not_before = {};
+      link.backoff = {};
+    }
+    link.where = node;
+  }
+  tick();
+}
+
+void node_peers::dial(const std::string& node, peer_link& x) {
+  x.dialing = true;
+  self_
+    ->request(dialer_, 3 * dial_timeout,
+              weir::dial{x.where.listens,
+                         {wire_version, cluster_, "node", us_.node},
+                         dial_timeout})
+    .then(
+      [this, node](const dialed& y) {
+        auto& link = links_[node];
+        link.dialing = false;
+        connected(link, caf::actor_cast<node_actor>(y.actor));
+        self_->send(link.actor, us_);
+      },
+      [this, node](caf::error&) {
+        auto& link = links_[node];
+        link.dialing = false;
+        link.backoff = std::clamp(2 * link.backoff, backoff_min, backoff_max);
+        link.not_before = self_->clock().now() + link.backoff;
+        if (link.missed_since) {
+          link.missed_since.reset();
+          lost_(node);
+        }
+      });
+}
+
+void node_peers::connected(peer_link& x, const node_actor& actor) {
+  x.actor = actor;
+  x.backoff = {};
+  x.missed_since.reset();
+  self_->monitor(actor);
+}
+
+void node_peers::met(const meet_node& x, const caf::strong_actor_ptr& sender) {
+  if (sender != nullptr)
+    connected(links_[x.node], caf::actor_cast<node_actor>(sender));
+}
+
+void node_peers::send(const std::string& node, std::string bytes) {
+  auto i = links_.find(node);
+  if (i != links_.end() && i->second.actor)
+    self_->send(i->second.actor, replica_message{std::move(bytes)});
+}
+
+bool node_peers::down(const caf::down_msg& x) {
+  for (auto& [node, link] : links_) {
+    if (!link.actor || link.actor.address() != x.source)
+      continue;
+    link.actor = nullptr;
+    link.missed_since = self_->clock().now();
+    if (link.where.dial && !link.dialing)
+      dial(node, link);
+    return true;
+  }
+  return false;
+}
+
+void node_peers::tick() {
+  auto now = self_->clock().now();
+  for (auto& [node, link] : links_) {
+    if (link.missed_since && now - *link.missed_since >= reconnect_within) {
+      link.missed_since.reset();
+      lost_(node);
+    }
+    if (link.where.dial && !link.actor && !link.dialing
+        && now >= link.not_before)
+      dial(node, link);
+  }
+}
+
+} // namespace weir
