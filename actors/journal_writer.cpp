@@ -88,7 +88,7 @@ caf::result<log_part> journal_writer_state::read(const read_log& x) {
   auto res = log_part{};
   auto bytes = size_t{0};
   auto done = db->read(x.shard, x.from.index + 1, x.from.chain,
-                       [&](const log_entry& entry) {
+                       [&](const log_entry& entry, uint64_t) {
                          res.entries.push_back(own(entry));
                          bytes += entry.block.size() + entry.envelope.size();
                          return bytes < log_part_bytes;

@@ -11,7 +11,7 @@ using namespace weir::test;
 
 namespace {
 
-constexpr auto journal_sql = R"(
+constexpr auto journal_1_sql = R"(
 PRAGMA page_size = '4096';
 PRAGMA encoding = 'UTF-8';
 PRAGMA application_id = '1466263882';
@@ -34,6 +34,42 @@ CREATE UNIQUE INDEX entry_by_index ON entry (shard, idx);
 INSERT INTO entry VALUES (0, 1, 1, 1, X'00000000000000000000000000000000', 0, 0, 0, X'', X'', 2293066577887978286, 5183063516044340218);
 INSERT INTO entry VALUES (0, 2, -9223372036854775808, 2, X'0807060504030201F8F9FAFBFCFDFEFF', 3, 100, -1, X'760001', X'626C6F636B', 4639240367400095095, -8872629768088636654);
 INSERT INTO entry VALUES (255, 1, 1, 4, X'00000000000000000000000000000000', 0, 0, 0, X'73657474696E6773', X'', 941090927312673720, 2360430384540718398);
+)";
+
+constexpr auto journal_2_sql = R"(
+PRAGMA page_size = '4096';
+PRAGMA encoding = 'UTF-8';
+PRAGMA application_id = '1466263882';
+PRAGMA user_version = '2';
+CREATE TABLE entry (
+  shard INTEGER NOT NULL,
+  idx INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  kind INTEGER NOT NULL,
+  producer BLOB NOT NULL,
+  session INTEGER NOT NULL,
+  after INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  envelope BLOB NOT NULL,
+  block BLOB NOT NULL,
+  crc INTEGER NOT NULL,
+  chain INTEGER NOT NULL
+, committed INTEGER NOT NULL DEFAULT 0, committed_crc INTEGER NOT NULL DEFAULT 0);
+CREATE UNIQUE INDEX entry_by_index ON entry (shard, idx);
+CREATE TABLE replica (
+  shard INTEGER PRIMARY KEY,
+  epoch INTEGER NOT NULL,
+  primary_node TEXT NOT NULL,
+  members BLOB NOT NULL,
+  eligible BLOB NOT NULL,
+  min_copies INTEGER NOT NULL,
+  promised INTEGER NOT NULL,
+  crc INTEGER NOT NULL
+);
+INSERT INTO entry VALUES (0, 1, 1, 1, X'00000000000000000000000000000000', 0, 0, 0, X'', X'', 2293066577887978286, 5183063516044340218, 0, 0);
+INSERT INTO entry VALUES (0, 2, -9223372036854775808, 2, X'0807060504030201F8F9FAFBFCFDFEFF', 3, 100, -1, X'760001', X'626C6F636B', 4639240367400095095, -8872629768088636654, -1, 1018158257013498425);
+INSERT INTO entry VALUES (255, 1, 1, 4, X'00000000000000000000000000000000', 0, 0, 0, X'73657474696E6773', X'', 941090927312673720, 2360430384540718398, 0, 0);
+INSERT INTO replica VALUES (3, 5, 'n1', X'026E3102643102026E32026432AC02', X'026E33026433', 2, 6, -3399928976852441541);
 )";
 
 constexpr auto state_sql = R"(
@@ -288,9 +324,18 @@ std::vector<log_entry> sample_entries() {
   return {x, y, z};
 }
 
+shard_config sample_config() {
+  return {3, 5, "n1", {{"n1", "d1", 2}, {"n2", "d2", 300}}, {{"n3", "d3"}}, 2};
+}
+
 void write_journal(const std::string& path) {
   auto store = must(journal::open(path, durability::power));
-  append_all(store, sample_entries());
+  auto entries = sample_entries();
+  must(store.append(entries[0]));
+  must(store.append(entries[1], UINT64_MAX));
+  must(store.append(entries[2]));
+  must(store.put_record({6, sample_config()}));
+  must(store.commit());
 }
 
 void write_state(const std::string& path) {
@@ -302,10 +347,6 @@ void write_state(const std::string& path) {
   must(store.begin(7, false));
   must(store.add_chunk(7, UINT64_MAX, "delta"));
   must(store.finish(7, {6, 9, 2, UINT64_MAX, "meta 2"}));
-}
-
-shard_config sample_config() {
-  return {3, 5, "n1", {{"n1", "d1", 2}, {"n2", "d2", 300}}, {{"n3", "d3"}}, 2};
 }
 
 producer_record sample_producer() {
@@ -346,7 +387,20 @@ void write_catalog(const std::string& path) {
   must(store.put_rollup("record", {sample_final()}));
 }
 
-/// What both schemas hold.
+/// What both of the journal's schemas hold.
+void check_entries(journal& store, const std::vector<uint64_t>& committed) {
+  auto expected = sample_entries();
+  auto first = read_log(store, 0);
+  auto second = read_log(store, 255);
+  must(first.end);
+  must(second.end);
+  CHECK(same(first.entries, {expected[0], expected[1]}));
+  CHECK(first.committed == committed);
+  CHECK(same(second.entries, {expected[2]}));
+  CHECK(second.committed == std::vector<uint64_t>{0});
+}
+
+/// What both of the catalog's schemas hold.
 void check_members(catalog& store) {
   auto all = must(store.load());
   CHECK(all.cluster == cluster_record{"c1", 1'600'000'000'000, 1});
@@ -360,19 +414,34 @@ void check_members(catalog& store) {
 } // namespace
 
 TEST_SUITE("storage/golden") {
-  TEST_CASE("journal.db is what schema 1 says, in both directions") {
+  TEST_CASE("journal.db is what schema 2 says, in both directions") {
     auto dir = temporary_directory{};
     write_journal(dir.file("journal.db"));
-    CHECK(dump(dir.file("journal.db")) == journal_sql);
-    run_sql(dir.file("old.db"), journal_sql);
+    CHECK(dump(dir.file("journal.db")) == journal_2_sql);
+    run_sql(dir.file("old.db"), journal_2_sql);
     auto store = must(journal::open(dir.file("old.db"), durability::power));
-    auto expected = sample_entries();
-    auto first = read_log(store, 0);
-    auto second = read_log(store, 255);
-    must(first.end);
-    must(second.end);
-    CHECK(same(first.entries, {expected[0], expected[1]}));
-    CHECK(same(second.entries, {expected[2]}));
+    check_entries(store, {0, UINT64_MAX});
+    CHECK(must(store.records())
+          == std::vector<replica_record>{{6, sample_config()}});
+  }
+
+  TEST_CASE("journal.db of schema 1 becomes one of schema 2") {
+    auto dir = temporary_directory{};
+    auto path = dir.file("journal.db");
+    run_sql(path, journal_1_sql);
+    {
+      auto store = must(journal::open(path, durability::power));
+      check_entries(store, {0, 0});
+      CHECK(must(store.records()).empty());
+      // Its end is written once more, with all that is known now.
+      must(store.cut(0, 1));
+      must(store.append(sample_entries()[1], UINT64_MAX));
+      must(store.put_record({6, sample_config()}));
+      must(store.commit());
+    }
+    // A dump is in the order of rowids.
+    run_sql(path, "UPDATE entry SET rowid = 2 WHERE idx = 2");
+    CHECK(dump(path) == journal_2_sql);
   }
 
   TEST_CASE("state.db is what schema 1 says, in both directions") {
