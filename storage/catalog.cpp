@@ -270,9 +270,10 @@ result<bool> catalog::compare_and_set(uint32_t shard, uint64_t expected,
     matches = (*present ? (*present)->epoch : 0) == expected;
     if (!matches)
       return {};
-    return put_shard_.run(
-      shard, config.epoch, config.primary, blob{encode(config.members)},
-      blob{encode(config.eligible)}, config.min_copies, crc_of(config));
+    return put_shard_.run(shard, config.epoch, config.primary,
+                          blob{config_columns::encode(config.members)},
+                          blob{config_columns::encode(config.eligible)},
+                          config.min_copies, crc_of(config));
   });
   if (!done)
     return tl::unexpected(std::move(done.error()));

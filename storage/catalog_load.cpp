@@ -20,37 +20,10 @@ producer_id producer_of(const std::string& key) {
   return {half(0), half(16)};
 }
 
-bool decode(std::string_view bytes, std::vector<member>& xs) {
-  auto in = byte_reader{bytes};
-  while (in.ok() && in.remaining() > 0) {
-    auto& x = xs.emplace_back();
-    x.node = in.string();
-    x.disk = in.string();
-    x.incarnation = in.varint();
-  }
-  return in.done();
-}
-
-bool decode(std::string_view bytes, std::vector<node_disk>& xs) {
-  auto in = byte_reader{bytes};
-  while (in.ok() && in.remaining() > 0) {
-    auto& x = xs.emplace_back();
-    x.node = in.string();
-    x.disk = in.string();
-  }
-  return in.done();
-}
-
 /// Nothing if the row is damaged.
 std::optional<shard_config> shard_of(const row& x) {
   auto res = shard_config{};
-  res.shard = x.integer<uint32_t>(0);
-  res.epoch = x.integer<uint64_t>(1);
-  res.primary = x.bytes(2);
-  auto fine
-    = decode(x.bytes(3), res.members) && decode(x.bytes(4), res.eligible);
-  res.min_copies = x.integer<uint32_t>(5);
-  if (!fine || crc_of(res) != x.integer<uint64_t>(6))
+  if (!config_columns::decode(x, res) || crc_of(res) != x.integer<uint64_t>(6))
     return std::nullopt;
   return res;
 }

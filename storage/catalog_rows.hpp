@@ -1,6 +1,7 @@
 #pragma once
 
 #include "storage/catalog.hpp"
+#include "storage/config_columns.hpp"
 #include "storage/row_crc.hpp"
 
 #include <fmt/format.h>
@@ -11,27 +12,6 @@ namespace weir::catalog_rows {
 
 inline std::string key_of(const producer_id& x) {
   return fmt::format("{:016x}{:016x}", x.high, x.low);
-}
-
-inline std::string encode(const std::vector<member>& xs) {
-  auto res = std::string{};
-  auto out = byte_writer{res};
-  for (auto& x : xs) {
-    out.string(x.node);
-    out.string(x.disk);
-    out.varint(x.incarnation);
-  }
-  return res;
-}
-
-inline std::string encode(const std::vector<node_disk>& xs) {
-  auto res = std::string{};
-  auto out = byte_writer{res};
-  for (auto& x : xs) {
-    out.string(x.node);
-    out.string(x.disk);
-  }
-  return res;
 }
 
 inline tl::unexpected<failure> damaged(const std::string& path,
@@ -64,8 +44,8 @@ inline uint64_t crc_of(const producer_record& x) {
 }
 
 inline uint64_t crc_of(const shard_config& x) {
-  return row_crc(x.shard, x.epoch, x.primary, encode(x.members),
-                 encode(x.eligible), x.min_copies);
+  return row_crc(x.shard, x.epoch, x.primary, config_columns::encode(x.members),
+                 config_columns::encode(x.eligible), x.min_copies);
 }
 
 /// Of all columns but the totals, which have `totals_crc`.

@@ -1,5 +1,7 @@
 #include "storage/journal.hpp"
 
+#include "storage/journal_rows.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,11 +9,13 @@
 
 namespace weir {
 
+using namespace journal_rows;
+
 namespace {
 
 /// "WeiJ". Unsigned numbers of 64 bits are stored as the signed ones of the
 /// same bits; a producer is its high, then its low half, little-endian.
-constexpr auto format = file_format{0x5765694A, 1, R"(
+constexpr auto first_schema = R"(
 CREATE TABLE entry (
   shard INTEGER NOT NULL,
   idx INTEGER NOT NULL,
@@ -27,53 +31,60 @@ CREATE TABLE entry (
   chain INTEGER NOT NULL
 );
 CREATE UNIQUE INDEX entry_by_index ON entry (shard, idx);
-)"};
+)";
+
+/// What copies of a shard on several nodes need: how much of the log was known
+/// to be committed, beside every entry, and a record a shard.
+constexpr auto second_schema = R"(
+ALTER TABLE entry ADD COLUMN committed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE entry ADD COLUMN committed_crc INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE replica (
+  shard INTEGER PRIMARY KEY,
+  epoch INTEGER NOT NULL,
+  primary_node TEXT NOT NULL,
+  members BLOB NOT NULL,
+  eligible BLOB NOT NULL,
+  min_copies INTEGER NOT NULL,
+  promised INTEGER NOT NULL,
+  crc INTEGER NOT NULL
+);
+)";
+
+constexpr const char* upgrades[] = {second_schema};
+
+constexpr auto format = file_format{0x5765694A, 2, first_schema, upgrades};
 
 constexpr auto insert_sql
   = "INSERT INTO entry (shard, idx, epoch, kind, producer, session, after,"
-    " position, envelope, block, crc, chain)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    " position, envelope, block, crc, chain, committed, committed_crc)"
+    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 
 constexpr auto read_sql
   = "SELECT idx, epoch, kind, producer, session, after, position, envelope,"
-    " block, crc, chain FROM entry WHERE shard = ?1 AND idx >= ?2"
-    " ORDER BY idx";
+    " block, crc, chain, committed, committed_crc FROM entry"
+    " WHERE shard = ?1 AND idx >= ?2 ORDER BY idx";
 
 constexpr auto tail_sql
   = "SELECT idx, epoch, kind, producer, session, after, position, envelope,"
-    " block, crc, chain FROM entry WHERE shard = ?1"
-    " ORDER BY idx DESC LIMIT 1";
+    " block, crc, chain, committed, committed_crc FROM entry"
+    " WHERE shard = ?1 ORDER BY idx DESC LIMIT 1";
 
-/// `entry.block` is a view into the row. False if these are not an entry's
-/// types; what checksums do not see is checked here.
-bool decode(uint32_t shard, const row& x, log_entry& entry) {
-  entry.shard = shard;
-  entry.index = x.integer<uint64_t>(0);
-  entry.epoch = x.integer<uint64_t>(1);
-  auto kind = x.integer<uint64_t>(2);
-  entry.kind = static_cast<entry_kind>(kind);
-  auto producer = byte_reader{x.bytes(3)};
-  entry.producer.high = producer.fixed<uint64_t>();
-  entry.producer.low = producer.fixed<uint64_t>();
-  entry.session = x.integer<uint64_t>(4);
-  entry.after = x.integer<uint64_t>(5);
-  entry.position = x.integer<uint64_t>(6);
-  entry.envelope = x.bytes(7);
-  entry.block = x.bytes(8);
-  entry.crc = x.integer<uint64_t>(9);
-  entry.chain = x.integer<uint64_t>(10);
-  return kind <= UINT8_MAX && producer.done();
+constexpr auto put_record_sql
+  = "REPLACE INTO replica (shard, epoch, primary_node, members, eligible,"
+    " min_copies, promised, crc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
+constexpr auto records_sql
+  = "SELECT shard, epoch, primary_node, members, eligible, min_copies,"
+    " promised, crc FROM replica ORDER BY shard";
+
+log_position position_of(const log_entry& x) {
+  return {x.index, x.epoch, x.chain};
 }
 
-bool intact(uint32_t shard, const row& x, log_entry& entry) {
-  return decode(shard, x, entry) && entry_crc(entry) == entry.crc;
-}
-
-tl::unexpected<failure> damaged(const std::string& path, uint32_t shard,
-                                const std::string& how) {
-  return fail(ec::damaged, fmt::format("{}: shard {}: {}; restore the data "
-                                       "directory from a copy",
-                                       path, shard, how));
+tl::unexpected<failure> refused(const std::string& path, const log_entry& x,
+                                ec code, const std::string& why) {
+  return fail(code, fmt::format("{}: shard {}: entry {} is refused: {}", path,
+                                x.shard, x.index, why));
 }
 
 } // namespace
@@ -102,73 +113,111 @@ result<void> journal::prepare() {
     {cut_, "DELETE FROM entry WHERE shard = ?1 AND idx > ?2",
      "cut a log's end"},
     {remove_, "DELETE FROM entry WHERE shard = ?1", "remove a shard"},
+    {put_record_, put_record_sql, "write down a copy's record"},
+    {records_, records_sql, "read the copies' records"},
   });
 }
 
-result<void> journal::check(const log_entry& x) {
-  if (auto* why = failed())
-    return tl::unexpected(*why);
-  auto refuse = [&](ec code, const std::string& why) {
-    return fail(code, fmt::format("{}: shard {}: entry {} is refused: {}",
-                                  db_.path(), x.shard, x.index, why));
-  };
+// -- writing, into the open transaction or a new one
+
+result<void> journal::check(const log_entry& x) const {
   if (x.index == 0 || x.index > entry_index_max)
-    return refuse(ec::limit_reached,
-                  fmt::format("indexes go from 1 to {}", entry_index_max));
+    return refused(db_.path(), x, ec::limit_reached,
+                   fmt::format("indexes go from 1 to {}", entry_index_max));
   if (auto bytes = x.envelope.size() + x.block.size(); bytes > entry_bytes_max)
-    return refuse(ec::limit_reached,
-                  fmt::format("its {} bytes are more than {}; send smaller "
-                              "blocks",
-                              bytes, entry_bytes_max));
+    return refused(db_.path(), x, ec::limit_reached,
+                   fmt::format("its {} bytes are more than {}; send smaller "
+                               "blocks",
+                               bytes, entry_bytes_max));
   if (entry_crc(x) != x.crc)
-    return refuse(ec::damaged, "its checksum differs; it must be sent again");
-  auto known = tails_.find(x.shard);
-  if (known == tails_.end()) {
-    auto last = tail(x.shard);
-    if (!last)
-      return tl::unexpected(std::move(last.error()));
-    known = tails_.insert({x.shard, last->value_or(log_position{})}).first;
-  }
-  auto& last = known->second;
-  if (last.index == 0)
-    return {};
-  if (x.index != last.index + 1)
-    return refuse(ec::sequence_gap,
-                  fmt::format("the log ends at {}; go on from there, or remove "
-                              "the shard first",
-                              last.index));
-  if (chain_after(last.chain, x.crc) != x.chain)
-    return refuse(ec::conflict, "its chain value belongs to another log; find "
-                                "where they part, and cut this one there");
+    return refused(db_.path(), x, ec::damaged,
+                   "its checksum differs; it must be sent again");
   return {};
 }
 
-result<void> journal::set_durability(durability level) {
-  return db_.set_sync(level == durability::power ? sync_mode::full
-                                                 : sync_mode::normal);
+result<void> journal::check_next(const log_position& last,
+                                 const log_entry& x) const {
+  if (x.index != last.index + 1)
+    return refused(db_.path(), x, ec::sequence_gap,
+                   fmt::format("the log ends at {}; go on from there, or "
+                               "remove the shard first",
+                               last.index));
+  if (chain_after(last.chain, x.crc) != x.chain)
+    return refused(db_.path(), x, ec::conflict,
+                   "its chain value belongs to another log; find where they "
+                   "part, and cut this one there");
+  return {};
 }
 
-result<void> journal::append(const log_entry& x) {
+result<log_position> journal::known_tail(uint32_t shard) {
+  auto known = tails_.find(shard);
+  if (known != tails_.end())
+    return known->second;
+  auto last = tail(shard);
+  if (!last)
+    return tl::unexpected(std::move(last.error()));
+  return tails_[shard] = last->value_or(log_position{});
+}
+
+result<void> journal::append(const log_entry& x, uint64_t committed) {
+  if (auto* why = failed())
+    return tl::unexpected(*why);
   if (auto fine = check(x); !fine)
     return fine;
-  if (!db_.in_transaction())
-    if (auto begun = db_.begin(); !begun)
-      return begun;
-  auto producer = std::array<uint64_t, 2>{x.producer.high, x.producer.low};
-  auto producer_bytes = std::string_view{
-    reinterpret_cast<const char*>(producer.data()), sizeof(producer)};
-  auto added
-    = insert_.run(x.shard, x.index, x.epoch, static_cast<uint8_t>(x.kind),
-                  blob{producer_bytes}, x.session, x.after, x.position,
-                  blob{x.envelope}, blob{x.block}, x.crc, x.chain);
-  if (!added) {
-    roll_back();
-    return added;
+  auto last = known_tail(x.shard);
+  if (!last)
+    return tl::unexpected(std::move(last.error()));
+  if (x.index <= last->index) {
+    auto there = first_from(x.shard, x.index);
+    if (!there)
+      return tl::unexpected(std::move(there.error()));
+    if (*there && (*there)->at == position_of(x) && (*there)->crc == x.crc)
+      return {};
   }
-  tails_[x.shard] = log_position{x.index, x.epoch, x.chain};
+  if (last->index > 0)
+    if (auto fine = check_next(*last, x); !fine)
+      return fine;
+  auto done = write([&] {
+    return insert(x, committed);
+  });
+  if (!done)
+    return done;
+  tails_[x.shard] = position_of(x);
   ++pending_entries_;
   pending_bytes_ += x.envelope.size() + x.block.size();
   return {};
+}
+
+result<void> journal::insert(const log_entry& x, uint64_t committed) {
+  auto producer = std::array<uint64_t, 2>{x.producer.high, x.producer.low};
+  auto producer_bytes = std::string_view{
+    reinterpret_cast<const char*>(producer.data()), sizeof(producer)};
+  return insert_.run(x.shard, x.index, x.epoch, static_cast<uint8_t>(x.kind),
+                     blob{producer_bytes}, x.session, x.after, x.position,
+                     blob{x.envelope}, blob{x.block}, x.crc, x.chain, committed,
+                     committed_crc(x, committed));
+}
+
+result<void> journal::cut(uint32_t shard, uint64_t last) {
+  if (auto* why = failed())
+    return tl::unexpected(*why);
+  auto known = known_tail(shard);
+  if (known && known->index <= last)
+    return {};
+  tails_.erase(shard);
+  return write([&] {
+    return cut_.run(shard, last);
+  });
+}
+
+result<void> journal::put_record(const replica_record& x) {
+  auto& config = x.config;
+  return write([&] {
+    return put_record_.run(config.shard, config.epoch, config.primary,
+                           blob{config_columns::encode(config.members)},
+                           blob{config_columns::encode(config.eligible)},
+                           config.min_copies, x.promised, crc_of(x));
+  });
 }
 
 result<void> journal::commit() {
@@ -189,60 +238,39 @@ void journal::roll_back() {
   tails_.clear();
 }
 
-result<void> journal::read(uint32_t shard, uint64_t from,
-                           std::optional<uint64_t> previous,
-                           const on_entry& f) {
-  auto entry = log_entry{};
-  auto expected = from;
-  auto check_and_pass = [&](const row& x) -> result<bool> {
-    auto whole = intact(shard, x, entry);
-    if (entry.index != expected)
-      return damaged(
-        db_.path(), shard,
-        fmt::format("entry {} is missing, {} follows", expected, entry.index));
-    if (!whole)
-      return damaged(db_.path(), shard,
-                     fmt::format("entry {} is not what was written (its "
-                                 "checksum differs)",
-                                 entry.index));
-    if (previous && chain_after(*previous, entry.crc) != entry.chain)
-      return damaged(db_.path(), shard,
-                     fmt::format("entry {} does not continue the one before it "
-                                 "(its chain value differs)",
-                                 entry.index));
-    previous = entry.chain;
-    ++expected;
-    return f(entry);
-  };
-  return read_.each(check_and_pass, shard, from);
+// -- writing, in transactions of its own
+
+result<void> journal::set_durability(durability level) {
+  return db_.set_sync(level == durability::power ? sync_mode::full
+                                                 : sync_mode::normal);
 }
 
-result<std::optional<log_position>> journal::tail(uint32_t shard) {
-  auto res = std::optional<log_position>{};
-  auto entry = log_entry{};
-  auto check_and_keep = [&](const row& x) -> result<bool> {
-    if (!intact(shard, x, entry))
-      return damaged(db_.path(), shard,
-                     fmt::format("its last entry, {}, is not what was written "
-                                 "(its checksum differs)",
-                                 entry.index));
-    res = log_position{entry.index, entry.epoch, entry.chain};
-    return true;
-  };
-  if (auto done = tail_.each(check_and_keep, shard); !done)
-    return tl::unexpected(std::move(done.error()));
-  return res;
-}
-
-result<std::vector<uint32_t>> journal::shards() {
-  auto res = std::vector<uint32_t>{};
-  auto keep = [&](const row& x) -> result<bool> {
-    res.push_back(x.integer<uint32_t>(0));
-    return true;
-  };
-  if (auto done = shards_.each(keep); !done)
-    return tl::unexpected(std::move(done.error()));
-  return res;
+result<void> journal::replace(uint32_t shard, const log_position& after,
+                              const std::vector<entry_ptr>& entries) {
+  if (auto done = commit(); !done)
+    return done;
+  auto last = after;
+  for (auto& x : entries) {
+    assert(x->shard == shard);
+    auto fine = check(*x).and_then([&] {
+      return check_next(last, *x);
+    });
+    if (!fine)
+      return fine;
+    last = position_of(*x);
+  }
+  tails_.erase(shard);
+  auto done = db_.transact([&]() -> result<void> {
+    if (auto removed = remove_.run(shard); !removed)
+      return removed;
+    for (auto& x : entries)
+      if (auto added = insert(*x, 0); !added)
+        return added;
+    return {};
+  });
+  if (done)
+    tails_[shard] = last;
+  return done;
 }
 
 result<bool> journal::truncate(uint32_t shard, uint64_t upto,
@@ -264,14 +292,6 @@ result<bool> journal::truncate(uint32_t shard, uint64_t upto,
   if (!done)
     return tl::unexpected(std::move(done.error()));
   return end == upto;
-}
-
-result<void> journal::cut(uint32_t shard, uint64_t last) {
-  assert(!dirty() || failed());
-  tails_.erase(shard);
-  return db_.transact([&] {
-    return cut_.run(shard, last);
-  });
 }
 
 result<void> journal::remove_shard(uint32_t shard) {

@@ -60,6 +60,14 @@ tl::unexpected<failure> damaged(const std::string& path, uint32_t shard,
                           path, shard, how));
 }
 
+tl::unexpected<failure> incomplete(const std::string& path, uint32_t shard,
+                                   uint64_t found, uint64_t written) {
+  return damaged(path, shard,
+                 fmt::format("{} chunks are there, and not the {} that were "
+                             "written",
+                             found, written));
+}
+
 } // namespace
 
 result<state_store> state_store::open(const std::string& path) {
@@ -83,6 +91,11 @@ result<void> state_store::prepare() {
      "SELECT covers, data, crc FROM chunk WHERE shard = ?1 AND id <= ?2"
      " ORDER BY id",
      "read chunks"},
+    {chunk_ids_,
+     "SELECT id, crc FROM chunk WHERE shard = ?1 AND id <= ?2 ORDER BY id",
+     "list chunks"},
+    {chunk_, "SELECT covers, data, crc FROM chunk WHERE id = ?2 AND shard = ?1",
+     "read a chunk"},
     {shards_, "SELECT shard FROM checkpoint ORDER BY shard", "list shards"},
     {drop_before_, "DELETE FROM chunk WHERE shard = ?1 AND id < ?2",
      "drop old chunks"},
@@ -247,11 +260,52 @@ result<std::optional<checkpoint_meta>> state_store::load(uint32_t shard,
   if (!done)
     return tl::unexpected(std::move(done.error()));
   if (chunks != (*found)->chunks || digest != (*found)->digest)
-    return damaged(db_.path(), shard,
-                   fmt::format("{} chunks are there, and not the {} that were "
-                               "written",
-                               chunks, (*found)->chunks));
+    return incomplete(db_.path(), shard, chunks, (*found)->chunks);
   return std::move((*found)->meta);
+}
+
+result<std::optional<checkpoint_copy>> state_store::open_copy(uint32_t shard) {
+  auto found = find(shard);
+  if (!found)
+    return tl::unexpected(std::move(found.error()));
+  if (!*found)
+    return std::nullopt;
+  auto res = checkpoint_copy{};
+  auto digest = uint64_t{0};
+  auto note = [&](const row& x) -> result<bool> {
+    res.chunks.push_back(x.integer<int64_t>(0));
+    digest = chain_after(digest, x.integer<uint64_t>(1));
+    return true;
+  };
+  if (auto done = chunk_ids_.each(note, shard, (*found)->last_chunk); !done)
+    return tl::unexpected(std::move(done.error()));
+  if (res.chunks.size() != (*found)->chunks || digest != (*found)->digest)
+    return incomplete(db_.path(), shard, res.chunks.size(), (*found)->chunks);
+  res.meta = std::move((*found)->meta);
+  return res;
+}
+
+result<stored_chunk> state_store::read_chunk(uint32_t shard, int64_t id) {
+  auto res = std::optional<stored_chunk>{};
+  auto check_and_keep = [&](const row& x) -> result<bool> {
+    auto covers = x.integer<uint64_t>(0);
+    auto data = x.bytes(1);
+    if (chunk_crc(shard, covers, data) != x.integer<uint64_t>(2))
+      return damaged(db_.path(), shard,
+                     fmt::format("the chunk with id {} is not what was written "
+                                 "(its checksum differs)",
+                                 id));
+    res = stored_chunk{std::string{data}, covers};
+    return true;
+  };
+  if (auto done = chunk_.each(check_and_keep, shard, id); !done)
+    return tl::unexpected(std::move(done.error()));
+  if (!res)
+    return fail(ec::not_found,
+                fmt::format("{}: checkpoint of shard {}: there is no chunk "
+                            "with id {} any more; open the copy again",
+                            db_.path(), shard, id));
+  return std::move(*res);
 }
 
 result<std::optional<checkpoint_size>> state_store::size(uint32_t shard) {

@@ -37,6 +37,20 @@ struct checkpoint_size {
   uint64_t delta_bytes = 0;
 };
 
+/// A stored checkpoint, without its bytes.
+struct checkpoint_copy {
+  checkpoint_meta meta;
+  /// For `state_store::read_chunk`.
+  std::vector<int64_t> chunks;
+};
+
+/// One chunk of it.
+struct stored_chunk {
+  std::string bytes;
+  /// The last log index that they contain.
+  uint64_t covers = 0;
+};
+
 /// Checkpoints of all shards of a node; those of several shards may be in the
 /// making at once. Chunks are committed one by one, so that no transaction is
 /// long, and are invisible until `finish` makes all of them the shard's
@@ -93,6 +107,16 @@ public:
   result<std::optional<checkpoint_meta>> load(uint32_t shard,
                                               const on_chunk& f);
 
+  /// A checkpoint to be read in pieces, for another node: what `load` returns,
+  /// and its chunks' ids, the oldest first. Nothing if the shard has none.
+  /// Errors: `damaged`, if a chunk is missing.
+  result<std::optional<checkpoint_copy>> open_copy(uint32_t shard);
+
+  /// One of the chunks of a copy, which stay as long as the shard's checkpoint
+  /// is neither replaced nor removed. Errors: `damaged`; `not_found` if it did
+  /// not stay.
+  result<stored_chunk> read_chunk(uint32_t shard, int64_t id);
+
   /// Nothing if the shard has no checkpoint.
   result<std::optional<checkpoint_size>> size(uint32_t shard);
 
@@ -147,6 +171,8 @@ private:
   statement put_;
   statement find_;
   statement chunks_;
+  statement chunk_ids_;
+  statement chunk_;
   statement shards_;
   statement drop_before_;
   statement drop_after_;

@@ -1,40 +1,13 @@
 #include "storage/catalog.hpp"
 #include "storage/state_store.hpp"
-#include "test/storage/support.hpp"
+#include "test/storage/golden.hpp"
 
-// The files of each schema, as SQL. What a released weir wrote, every later one
-// reads: when a dump changes, the schema's version goes up and a migration
-// comes with it, and the text here stays.
+// See golden.hpp.
 
 using namespace weir;
 using namespace weir::test;
 
 namespace {
-
-constexpr auto journal_sql = R"(
-PRAGMA page_size = '4096';
-PRAGMA encoding = 'UTF-8';
-PRAGMA application_id = '1466263882';
-PRAGMA user_version = '1';
-CREATE TABLE entry (
-  shard INTEGER NOT NULL,
-  idx INTEGER NOT NULL,
-  epoch INTEGER NOT NULL,
-  kind INTEGER NOT NULL,
-  producer BLOB NOT NULL,
-  session INTEGER NOT NULL,
-  after INTEGER NOT NULL,
-  position INTEGER NOT NULL,
-  envelope BLOB NOT NULL,
-  block BLOB NOT NULL,
-  crc INTEGER NOT NULL,
-  chain INTEGER NOT NULL
-);
-CREATE UNIQUE INDEX entry_by_index ON entry (shard, idx);
-INSERT INTO entry VALUES (0, 1, 1, 1, X'00000000000000000000000000000000', 0, 0, 0, X'', X'', 2293066577887978286, 5183063516044340218);
-INSERT INTO entry VALUES (0, 2, -9223372036854775808, 2, X'0807060504030201F8F9FAFBFCFDFEFF', 3, 100, -1, X'760001', X'626C6F636B', 4639240367400095095, -8872629768088636654);
-INSERT INTO entry VALUES (255, 1, 1, 4, X'00000000000000000000000000000000', 0, 0, 0, X'73657474696E6773', X'', 941090927312673720, 2360430384540718398);
-)";
 
 constexpr auto state_sql = R"(
 PRAGMA page_size = '4096';
@@ -228,71 +201,6 @@ INSERT INTO rollup VALUES (1, X'7265636F7264', 1, 3072125166231695276);
 INSERT INTO final_window VALUES (1, 1699999980000, 1700000040000, -1, 1700000060000, -2179306128859412004, 4753388437235562912, X'746F74616C73');
 )";
 
-std::vector<std::string> column_of(sqlite3* db, const std::string& sql) {
-  auto res = std::vector<std::string>{};
-  auto keep = [](void* out, int, char** values, char**) {
-    static_cast<std::vector<std::string>*>(out)->emplace_back(
-      values[0] != nullptr ? values[0] : "");
-    return 0;
-  };
-  REQUIRE(sqlite3_exec(db, sql.c_str(), keep, &res, nullptr) == SQLITE_OK);
-  return res;
-}
-
-/// A script that makes the file.
-std::string dump(const std::string& path) {
-  sqlite3* db = nullptr;
-  REQUIRE(sqlite3_open(path.c_str(), &db) == SQLITE_OK);
-  auto res = std::string{"\n"};
-  for (std::string name :
-       {"page_size", "encoding", "application_id", "user_version"})
-    res += "PRAGMA " + name + " = '" + column_of(db, "PRAGMA " + name)[0]
-           + "';\n";
-  for (auto& sql : column_of(db, "SELECT sql FROM sqlite_schema"
-                                 " WHERE sql IS NOT NULL ORDER BY rowid"))
-    res += sql + ";\n";
-  for (auto& table : column_of(db, "SELECT name FROM sqlite_schema"
-                                   " WHERE type = 'table' ORDER BY rowid")) {
-    auto columns = std::string{};
-    for (auto& name :
-         column_of(db, "SELECT name FROM pragma_table_info('" + table + "')"))
-      columns
-        += (columns.empty() ? "" : " || ', ' || ") + ("quote(" + name) + ")";
-    for (auto& values : column_of(db, "SELECT " + columns + " FROM " + table))
-      res += "INSERT INTO " + table + " VALUES (" + values + ");\n";
-  }
-  sqlite3_close(db);
-  return res;
-}
-
-/// Two shards' logs with every field in use.
-std::vector<log_entry> sample_entries() {
-  auto x = log_entry{};
-  x.epoch = 1;
-  x.kind = entry_kind::noop;
-  seal(x, 0, 1, 0);
-  auto y = log_entry{};
-  y.epoch = 1ull << 63;
-  y.kind = entry_kind::block;
-  y.producer = {0x0102030405060708, 0xfffefdfcfbfaf9f8};
-  y.session = 3;
-  y.after = 100;
-  y.position = UINT64_MAX;
-  y.envelope = std::string("v\0\1", 3);
-  y.block = "block";
-  seal(y, 0, 2, x.chain);
-  auto z = x;
-  z.kind = entry_kind::settings;
-  z.envelope = "settings";
-  seal(z, 255, 1, 0);
-  return {x, y, z};
-}
-
-void write_journal(const std::string& path) {
-  auto store = must(journal::open(path, durability::power));
-  append_all(store, sample_entries());
-}
-
 void write_state(const std::string& path) {
   auto store = must(state_store::open(path));
   must(store.begin(7, true));
@@ -302,10 +210,6 @@ void write_state(const std::string& path) {
   must(store.begin(7, false));
   must(store.add_chunk(7, UINT64_MAX, "delta"));
   must(store.finish(7, {6, 9, 2, UINT64_MAX, "meta 2"}));
-}
-
-shard_config sample_config() {
-  return {3, 5, "n1", {{"n1", "d1", 2}, {"n2", "d2", 300}}, {{"n3", "d3"}}, 2};
 }
 
 producer_record sample_producer() {
@@ -346,7 +250,7 @@ void write_catalog(const std::string& path) {
   must(store.put_rollup("record", {sample_final()}));
 }
 
-/// What both schemas hold.
+/// What both of the catalog's schemas hold.
 void check_members(catalog& store) {
   auto all = must(store.load());
   CHECK(all.cluster == cluster_record{"c1", 1'600'000'000'000, 1});
@@ -360,21 +264,6 @@ void check_members(catalog& store) {
 } // namespace
 
 TEST_SUITE("storage/golden") {
-  TEST_CASE("journal.db is what schema 1 says, in both directions") {
-    auto dir = temporary_directory{};
-    write_journal(dir.file("journal.db"));
-    CHECK(dump(dir.file("journal.db")) == journal_sql);
-    run_sql(dir.file("old.db"), journal_sql);
-    auto store = must(journal::open(dir.file("old.db"), durability::power));
-    auto expected = sample_entries();
-    auto first = read_log(store, 0);
-    auto second = read_log(store, 255);
-    must(first.end);
-    must(second.end);
-    CHECK(same(first.entries, {expected[0], expected[1]}));
-    CHECK(same(second.entries, {expected[2]}));
-  }
-
   TEST_CASE("state.db is what schema 1 says, in both directions") {
     auto dir = temporary_directory{};
     write_state(dir.file("state.db"));

@@ -59,7 +59,7 @@ TEST_SUITE("storage/open") {
     run_sql(path, "PRAGMA user_version = 3");
     auto why = refusal();
     CHECK(why.code == ec::version_mismatch);
-    CHECK(contains(why.text, "journal.db has schema 3; this weir writes 1: "
+    CHECK(contains(why.text, "journal.db has schema 3; this weir writes 2: "
                              "upgrade weir"));
   }
 
@@ -70,14 +70,14 @@ TEST_SUITE("storage/open") {
     sqlite3* db = nullptr;
     REQUIRE(sqlite3_open(path.c_str(), &db) == SQLITE_OK);
     REQUIRE(
-      sqlite3_exec(db, "PRAGMA user_version = 2", nullptr, nullptr, nullptr)
+      sqlite3_exec(db, "PRAGMA user_version = 3", nullptr, nullptr, nullptr)
       == SQLITE_OK);
     put_bytes(copy, bytes_of(path));
     put_bytes(copy + "-wal", bytes_of(path + "-wal"));
     sqlite3_close(db);
     auto store = journal::open(copy, durability::power);
     CHECK(code_of(store) == ec::version_mismatch);
-    CHECK(contains(text_of(store), "has schema 2"));
+    CHECK(contains(text_of(store), "has schema 3"));
   }
 
   TEST_CASE_FIXTURE(fixture, "a schema that no weir ever wrote is refused") {

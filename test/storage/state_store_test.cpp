@@ -33,6 +33,24 @@ loaded load(state_store& self, uint32_t shard) {
   return {std::move(meta), std::move(chunks)};
 }
 
+/// The same, piece by piece.
+loaded load_copy(state_store& self, uint32_t shard) {
+  auto res = loaded{};
+  auto copy = self.open_copy(shard);
+  if (!copy)
+    return {tl::unexpected(copy.error()), {}};
+  if (!*copy)
+    return res;
+  for (auto id : (*copy)->chunks) {
+    auto chunk = self.read_chunk(shard, id);
+    if (!chunk)
+      return {tl::unexpected(chunk.error()), {}};
+    res.chunks.emplace_back(std::move(chunk->bytes), chunk->covers);
+  }
+  res.meta = std::move((*copy)->meta);
+  return res;
+}
+
 void put(state_store& self, uint32_t shard, bool full, const chunk_list& chunks,
          const checkpoint_meta& meta) {
   must(self.begin(shard, full));
@@ -78,6 +96,7 @@ TEST_SUITE("storage/state_store") {
     auto store = open();
     CHECK(store.created());
     CHECK(!must(load(store, 0).meta));
+    CHECK(!must(load_copy(store, 0).meta));
     CHECK(!must(store.size(0)));
     CHECK(must(store.shards()).empty());
   }
@@ -152,6 +171,9 @@ TEST_SUITE("storage/state_store") {
           auto got = load(*store, id);
           RC_ASSERT(must(std::move(got.meta)) == expected.second);
           RC_ASSERT(got.chunks == expected.first);
+          auto copy = load_copy(*store, id);
+          RC_ASSERT(must(std::move(copy.meta)) == expected.second);
+          RC_ASSERT(copy.chunks == expected.first);
         }
         RC_ASSERT(must(store->shards()).size() == model.size());
       }
@@ -215,6 +237,31 @@ TEST_SUITE("storage/state_store") {
     CHECK(chunks_left(std::move(store)) == 0);
   }
 
+  TEST_CASE_FIXTURE(fixture,
+                    "a copy stays as it is while other checkpoints are "
+                    "made, and one of its own is not finished") {
+    auto store = open();
+    auto chunks = chunk_list{{"a", 1}, {"b", 2}};
+    put(store, 0, true, chunks, meta_of(2));
+    auto copy = must(store.open_copy(0)).value_or(checkpoint_copy{});
+    put(store, 1, true, {{"other", 9}}, meta_of(9));
+    must(store.begin(0, true));
+    must(store.add_chunk(0, 5, "c"));
+    CHECK(copy.meta == meta_of(2));
+    auto got = chunk_list{};
+    for (auto id : copy.chunks) {
+      auto chunk = must(store.read_chunk(0, id));
+      got.emplace_back(chunk.bytes, chunk.covers);
+    }
+    CHECK(got == chunks);
+    // Those of another shard are none of it.
+    CHECK(code_of(store.read_chunk(1, copy.chunks[0])) == ec::not_found);
+    must(store.finish(0, meta_of(5)));
+    auto gone = store.read_chunk(0, copy.chunks[1]);
+    CHECK(code_of(gone) == ec::not_found);
+    CHECK(contains(text_of(gone), "checkpoint of shard 0: "));
+  }
+
   TEST_CASE_FIXTURE(fixture, "a failure of the reader ends the reading") {
     auto store = open();
     put(store, 0, true, {{"a", 1}, {"b", 2}, {"c", 3}}, meta_of(3));
@@ -269,6 +316,7 @@ TEST_SUITE("storage/state_store") {
       auto got = load(store, moved ? 5 : 0);
       CHECK(code_of(got.meta) == ec::damaged);
       CHECK(contains(text_of(got.meta), moved ? "shard 5" : "shard 0"));
+      CHECK(code_of(load_copy(store, moved ? 5 : 0).meta) == ec::damaged);
       put(store, 0, true, {{"anew", 8}}, meta_of(8));
       CHECK(load(store, 0).chunks == chunk_list{{"anew", 8}});
       must(load(store, 0).meta);

@@ -175,6 +175,8 @@ inline void append_all(journal& self, const std::vector<log_entry>& xs) {
 
 struct read_back {
   std::vector<log_entry> entries;
+  /// What was known to be committed when they were written.
+  std::vector<uint64_t> committed;
   result<void> end;
 };
 
@@ -182,10 +184,12 @@ struct read_back {
 inline read_back read_log(journal& self, uint32_t shard, uint64_t from = 1,
                           std::optional<uint64_t> previous = 0) {
   auto res = read_back{};
-  res.end = self.read(shard, from, previous, [&](const log_entry& x) {
-    res.entries.push_back(copy_of(x));
-    return true;
-  });
+  res.end = self.read(shard, from, previous,
+                      [&](const log_entry& x, uint64_t committed) {
+                        res.entries.push_back(copy_of(x));
+                        res.committed.push_back(committed);
+                        return true;
+                      });
   return res;
 }
 
