@@ -123,10 +123,10 @@ std::string coordinator_host_state::name_of(const std::string& id) const {
 }
 
 result<std::string> coordinator_host_state::find_node(
-  const std::string& name) const {
+  const std::string& wanted) const {
   auto known = std::string{};
   for (auto& [id, node] : configs_->nodes().all()) {
-    if (node.name == name)
+    if (node.name == wanted)
       return id;
     known += (known.empty() ? "" : ", ") + node.name;
   }
@@ -146,9 +146,9 @@ std::string coordinator_host_state::choose_name(const join_node& x) const {
 
 /// A name belongs to the node that runs under it: one that is away, perhaps for
 /// good, gets another.
-result<void> coordinator_host_state::free_name(const std::string& name,
+result<void> coordinator_host_state::free_name(const std::string& wanted,
                                                const std::string& id) {
-  auto owner = find_node(name);
+  auto owner = find_node(wanted);
   if (!owner || *owner == id)
     return {};
   auto other = *configs_->nodes().find(*owner);
@@ -157,9 +157,9 @@ result<void> coordinator_host_state::free_name(const std::string& name,
     return fail(ec::conflict,
                 fmt::format("the name {} belongs to another node, which runs "
                             "at {}:{}; start this one with another --name",
-                            name, at.host, at.port));
-  other.name = fmt::format("{}@{}", name, owner->substr(0, 6));
-  spdlog::warn("the node that was called {} is now called {}", name,
+                            wanted, at.host, at.port));
+  other.name = fmt::format("{}@{}", wanted, owner->substr(0, 6));
+  spdlog::warn("the node that was called {} is now called {}", wanted,
                other.name);
   configs_->nodes().remember(other);
   return save_node(*owner);
@@ -182,8 +182,8 @@ result<void> coordinator_host_state::save_node(const std::string& id) {
 
 caf::result<joined> coordinator_host_state::join(
   const join_node& x, const caf::strong_actor_ptr& sender) {
-  auto name = choose_name(x);
-  if (auto res = free_name(name, x.node); !res)
+  auto called = choose_name(x);
+  if (auto res = free_name(called, x.node); !res)
     return to_error(res.error());
   auto self = member{x.node, x.disk, x.incarnation};
   if (configs_->nodes().is_gone({x.node, x.disk}))
@@ -192,10 +192,10 @@ caf::result<joined> coordinator_host_state::join(
        fmt::format("the disk of node {} was declared gone, and others have "
                    "gone on without what it holds; start with an empty data "
                    "directory",
-                   name)});
+                   called)});
   auto node = cluster_node{};
   node.self = self;
-  node.name = name;
+  node.name = called;
   configs_->nodes().join(node, ticks());
   auto& entry = members_[x.node];
   entry.listens = x.listens;
@@ -207,11 +207,11 @@ caf::result<joined> coordinator_host_state::join(
     return to_error(res.error());
   entry.actor = caf::actor_cast<node_actor>(sender);
   self_->monitor(entry.actor);
-  spdlog::info("node {} has joined from {}:{}", name, x.listens.host,
+  spdlog::info("node {} has joined from {}:{}", called, x.listens.host,
                x.listens.port);
   // The answer first: a node can't take shards before it knows the settings.
   self_->send(self_, timer{2});
-  return joined{context_.cluster, name, settings_text_};
+  return joined{context_.cluster, called, settings_text_};
 }
 
 void coordinator_host_state::introduce() {

@@ -66,6 +66,7 @@ public:
   caf::result<window_answers> follow(const follow_windows& x);
   void sealed(const sealed_partials& x);
   void alarm();
+  void introduce();
   void down(const caf::down_msg& x);
 
 private:
@@ -121,7 +122,6 @@ private:
   int64_t ticks() const;
   void plan();
   void note_changes();
-  void introduce();
   void probe(const std::string& id);
   bool is_up(const std::string& id) const;
   std::string name_of(const std::string& id) const;

@@ -55,6 +55,10 @@ caf::result<operator_answer> coordinator_host_state::remove(
       {ec::conflict,
        fmt::format("node {} is up; drain it and stop it first", x.node)});
   auto disk = node_disk{node.self.node, node.self.disk};
+  auto what
+    = fmt::format("operator: the disk of node {} ({}) is gone", x.node, *id);
+  if (auto res = context_.store->put_event({context_.now(), what}); !res)
+    return to_error(res.error());
   if (auto res = context_.store->put_gone(disk, context_.now()); !res)
     return to_error(res.error());
   spdlog::warn("the disk of node {} is declared gone", x.node);
@@ -78,7 +82,7 @@ caf::result<operator_answer> coordinator_host_state::promote(
                   "{}{}{}",
                   x.node, *id, x.shard, x.accept_loss ? ", loss accepted" : "",
                   x.old_primary_stopped ? ", old primary stopped" : "");
-  if (auto res = context_.store->put_event(context_.now(), what); !res)
+  if (auto res = context_.store->put_event({context_.now(), what}); !res)
     return to_error(res.error());
   spdlog::warn("{}", what);
   if (auto res = configs_->force(x.shard, how); !res)
@@ -93,18 +97,18 @@ caf::result<operator_answer> coordinator_host_state::promote(
 caf::result<planned_moves> coordinator_host_state::preview(
   const plan_moves& x) const {
   auto nodes = std::vector<placeable_node>{};
-  auto removed = [&](const std::string& name) {
-    return std::find(x.removed.begin(), x.removed.end(), name)
+  auto removed = [&](const std::string& node) {
+    return std::find(x.removed.begin(), x.removed.end(), node)
            != x.removed.end();
   };
-  for (auto& name : x.removed)
-    if (auto id = find_node(name); !id)
+  for (auto& node : x.removed)
+    if (auto id = find_node(node); !id)
       return to_error(id.error());
   for (auto& [id, node] : configs_->nodes().all())
     if (node.up && !node.draining && !removed(node.name))
       nodes.push_back({id, node.weight, false});
-  for (auto& name : x.added)
-    nodes.push_back({name, 1, false});
+  for (auto& node : x.added)
+    nodes.push_back({node, 1, false});
   auto present = std::vector<shard_placement>{};
   for (auto i = uint32_t{0}; i < configs_->shards(); ++i) {
     auto& config = configs_->config(i);

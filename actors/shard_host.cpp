@@ -327,6 +327,24 @@ shard_report shard_host_state::report() const {
   return res;
 }
 
+shard_check shard_host_state::check() const {
+  auto res = shard_check{};
+  res.shard = context_.shard;
+  if (phase_ != phase::ready) {
+    res.code = ec::unavailable;
+    res.text = not_serving();
+    return res;
+  }
+  res.epoch = replica_->config().epoch;
+  res.role = replica_->role();
+  res.applied = core().applied();
+  res.end = replica_->durable();
+  res.digest = core().digest();
+  res.ledger = core().ledger();
+  res.rollup = core().rollup_ledger();
+  return res;
+}
+
 // -- windows over all entities
 
 void shard_host_state::seal(const seal_shard& x) {

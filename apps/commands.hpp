@@ -23,6 +23,9 @@ command version_command();
 command query_window_command();
 command query_windows_command();
 
+/// Name and version, as `weir version` prints them.
+const char* program_version();
+
 /// Every command, in the order of the help.
 const std::vector<command>& commands();
 

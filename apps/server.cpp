@@ -8,6 +8,7 @@
 #include "actors/listener.hpp"
 #include "actors/node_host.hpp"
 #include "actors/process.hpp"
+#include "apps/commands.hpp"
 #include "apps/output.hpp"
 #include "messages/types.hpp"
 #include "storage/catalog.hpp"
@@ -23,6 +24,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <csignal>
 #include <map>
 #include <mutex>
@@ -72,9 +74,10 @@ public:
 private:
   result<void> open_catalog();
   result<void> warn_about_settings() const;
+  dialer_actor start_dialer();
   result<void> start_coordinator();
   result<void> start_node();
-  result<std::vector<held_shard>> held_logs(journal& log,
+  result<std::vector<uint32_t>> held_shards(journal& log,
                                             state_store& state) const;
   template <class Handle>
   result<uint16_t> publish(const Handle& actor, const endpoint& at);
@@ -139,6 +142,12 @@ result<uint16_t> server::publish(const Handle& actor, const endpoint& at) {
                 system_->message_types(actor));
 }
 
+dialer_actor server::start_dialer() {
+  auto res = system_->spawn(dialer);
+  actors_.push_back(caf::actor_cast<caf::actor>(res));
+  return res;
+}
+
 result<void> server::start_coordinator() {
   if (auto done = open_catalog(); !done)
     return done;
@@ -149,6 +158,7 @@ result<void> server::start_coordinator() {
   context.process = process_;
   context.store = catalog_;
   context.contents = contents_;
+  context.dialer = start_dialer();
   auto actor = system_->spawn(coordinator_host, std::move(context));
   actors_.push_back(caf::actor_cast<caf::actor>(actor));
   coordinator_ = actor;
@@ -162,27 +172,19 @@ result<void> server::start_coordinator() {
   return {};
 }
 
-result<std::vector<held_shard>> server::held_logs(journal& log,
+result<std::vector<uint32_t>> server::held_shards(journal& log,
                                                   state_store& state) const {
-  auto res = std::map<uint32_t, held_shard>{};
   auto logs = log.shards();
   if (!logs)
     return tl::unexpected(logs.error());
   auto checkpoints = state.shards();
   if (!checkpoints)
     return tl::unexpected(checkpoints.error());
-  // A damaged log is its shard's trouble, and told when that is recovered; the
-  // others are served.
-  for (auto shard : *checkpoints)
-    if (auto x = state.meta(shard); x && *x)
-      res[shard] = {shard, (*x)->epoch, (*x)->index, (*x)->chain};
-  for (auto shard : *logs)
-    if (auto x = log.tail(shard); x && *x && (*x)->index >= res[shard].index)
-      res[shard] = {shard, (*x)->epoch, (*x)->index, (*x)->chain};
-  auto list = std::vector<held_shard>{};
-  for (auto& [shard, x] : res)
-    list.push_back(x);
-  return list;
+  auto res = std::move(*logs);
+  res.insert(res.end(), checkpoints->begin(), checkpoints->end());
+  std::sort(res.begin(), res.end());
+  res.erase(std::unique(res.begin(), res.end()), res.end());
+  return res;
 }
 
 result<void> server::start_node() {
@@ -201,7 +203,7 @@ result<void> server::start_node() {
     if (auto done = dir_->renew_disk(); !done)
       return done;
   }
-  auto held = held_logs(*log, *state);
+  auto held = held_shards(*log, *state);
   if (!held)
     return tl::unexpected(held.error());
   auto context = node_context{};
@@ -213,15 +215,15 @@ result<void> server::start_node() {
   context.process = process_;
   context.journal_path = path;
   context.held = std::move(*held);
+  context.version = program_version();
   context.coordinator = coordinator_;
   context.journal = system_->spawn<caf::detached>(
     journal_writer, std::make_shared<journal>(std::move(*log)));
   context.checkpoints = system_->spawn<caf::detached>(
     checkpointer, std::make_shared<state_store>(std::move(*state)));
-  context.dialer = system_->spawn(dialer);
+  context.dialer = start_dialer();
   for (auto& actor : {caf::actor_cast<caf::actor>(context.journal),
-                      caf::actor_cast<caf::actor>(context.checkpoints),
-                      caf::actor_cast<caf::actor>(context.dialer)})
+                      caf::actor_cast<caf::actor>(context.checkpoints)})
     actors_.push_back(actor);
   context.on_refused = [this](const failure& x) {
     why_.set(x);

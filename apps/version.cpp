@@ -7,12 +7,16 @@ namespace {
 
 runner declare(CLI::App&) {
   return []() -> result<exit_code> {
-    print_line("weir " WEIR_VERSION);
+    print_line(program_version());
     return exit_code::ok;
   };
 }
 
 } // namespace
+
+const char* program_version() {
+  return "weir " WEIR_VERSION;
+}
 
 command version_command() {
   return {"version", "Print the version", {"weir version"}, declare, {}};

@@ -238,6 +238,10 @@ public:
     return table_;
   }
 
+  /// Hash of everything that the applied log determines: the same on every
+  /// replica that has applied as much.
+  uint64_t digest() const;
+
   /// Greatest time of an accepted reading, never past `now`; -1 before the
   /// first. What the cluster's clock is made of.
   time_ms clock(time_ms now) const;

@@ -1,3 +1,4 @@
+#include "cluster/checksum.hpp"
 #include "cluster/shard.hpp"
 
 #include <fmt/format.h>
@@ -100,6 +101,21 @@ void shard::enter_tail(const log_entry& entry, const block_verdict& verdict) {
       break;
   }
   tail_ = {entry.index, entry.epoch, entry.chain};
+}
+
+uint64_t shard::digest() const {
+  auto bytes = std::string{};
+  auto out = byte_writer{bytes};
+  out.fixed(table_.digest());
+  applied_producers_.encode(out);
+  rollups_.encode(out);
+  for (auto x : {ledger_.accepted, ledger_.late, ledger_.future,
+                 ledger_.refused, rollup_ledger_.in, rollup_ledger_.late,
+                 rollup_ledger_.outside, rollup_ledger_.refused})
+    out.varint(x);
+  out.zigzag(seals_.sealed_through);
+  out.zigzag(seals_.released_through);
+  return checksum(bytes);
 }
 
 } // namespace weir

@@ -98,9 +98,26 @@ CREATE TABLE final_window (
 CREATE UNIQUE INDEX final_window_by_end ON final_window (ends, starts);
 )";
 
-constexpr const char* upgrades[] = {second_schema};
+// What operators did.
+constexpr auto third_schema = R"(
+CREATE TABLE gone_disk (
+  node TEXT NOT NULL,
+  disk TEXT NOT NULL,
+  declared INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  PRIMARY KEY (node, disk)
+) WITHOUT ROWID;
+CREATE TABLE event (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  happened INTEGER NOT NULL,
+  what TEXT NOT NULL,
+  crc INTEGER NOT NULL
+);
+)";
 
-constexpr auto format = file_format{0x57656943, 2, first_schema, upgrades};
+constexpr const char* upgrades[] = {second_schema, third_schema};
+
+constexpr auto format = file_format{0x57656943, 3, first_schema, upgrades};
 
 } // namespace
 
@@ -109,9 +126,13 @@ result<catalog> catalog::open(const std::string& path) {
   if (!db)
     return tl::unexpected(std::move(db.error()));
   auto self = catalog{std::move(*db)};
-  auto done = self.prepare().and_then([&] {
-    return self.prepare_rollup();
-  });
+  auto done = self.prepare()
+                .and_then([&] {
+                  return self.prepare_rollup();
+                })
+                .and_then([&] {
+                  return self.prepare_operator();
+                });
   if (!done)
     return tl::unexpected(std::move(done.error()));
   return self;

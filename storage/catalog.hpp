@@ -91,6 +91,15 @@ struct final_row {
   }
 };
 
+/// Something that has to be remembered of what operators did.
+struct event_record {
+  int64_t happened = 0;
+  std::string what;
+};
+
+/// The last events are kept, years of operators' work.
+constexpr uint32_t events_max = 10'000;
+
 /// Everything but the windows, as loaded at a start.
 struct catalog_contents {
   std::optional<cluster_record> cluster;
@@ -100,6 +109,8 @@ struct catalog_contents {
   std::vector<shard_config> shards;
   std::vector<known_commit> known;
   std::vector<producer_record> producers;
+  /// Disks that were declared gone.
+  std::vector<node_disk> gone;
 };
 
 /// The coordinator's memory. Each function that changes something is one
@@ -137,6 +148,15 @@ public:
   /// Adds or replaces; one transaction for all.
   result<void> put_producers(const std::vector<producer_record>& xs,
                              const std::vector<producer_id>& removed = {});
+
+  /// An operator has declared that this disk will never be seen again.
+  result<void> put_gone(const node_disk& x, int64_t declared);
+
+  /// Adds an event; the oldest ones beyond `events_max` go.
+  result<void> put_event(const event_record& x);
+
+  /// The last ones, the latest first.
+  result<std::vector<event_record>> events(size_t limit);
 
   /// What `put_rollup` wrote last; nothing before the first.
   result<std::optional<std::string>> get_rollup();
@@ -195,6 +215,7 @@ private:
 
   result<void> prepare();
   result<void> prepare_rollup();
+  result<void> prepare_operator();
   result<std::optional<rollup_row>> load_rollup();
   result<bool> has_final(const final_row& x);
   result<uint64_t> count_finals();
@@ -203,6 +224,7 @@ private:
   result<void> load_nodes(catalog_contents& out);
   result<void> load_known(catalog_contents& out);
   result<void> load_producers(catalog_contents& out);
+  result<void> load_gone(catalog_contents& out);
 
   connection db_;
   statement put_cluster_;
@@ -221,6 +243,11 @@ private:
   statement get_shard_;
   statement get_shards_;
   statement put_shard_;
+  statement put_gone_;
+  statement get_gone_;
+  statement put_event_;
+  statement get_events_;
+  statement trim_events_;
   statement put_rollup_;
   statement get_rollup_;
   statement put_final_;

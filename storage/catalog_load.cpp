@@ -46,6 +46,9 @@ result<catalog_contents> catalog::load() {
                   return load_producers(res);
                 })
                 .and_then([&] {
+                  return load_gone(res);
+                })
+                .and_then([&] {
                   return get_all();
                 });
   if (!done)
