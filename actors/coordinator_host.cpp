@@ -161,6 +161,8 @@ result<void> coordinator_host_state::free_name(const std::string& wanted,
   other.name = fmt::format("{}@{}", wanted, owner->substr(0, 6));
   spdlog::warn("the node that was called {} is now called {}", wanted,
                other.name);
+  // Its place is free: the new one is there.
+  other.last_seen = ticks() - context_.process.replace_after;
   configs_->nodes().remember(other);
   return save_node(*owner);
 }

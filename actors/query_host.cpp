@@ -14,6 +14,10 @@ namespace {
 /// What could not be asked is tried again after this long.
 constexpr auto retry_every = std::chrono::milliseconds{50};
 
+/// A primary that has not answered by then, which is far more than it takes
+/// under full load, may never do: a backup answers at once, if a little behind.
+constexpr auto backup_after = std::chrono::milliseconds{500};
+
 } // namespace
 
 void query_host_state::init(
@@ -56,6 +60,7 @@ caf::result<average_answers> query_host_state::ask(const ask_averages& x) {
   res->answers.answers.resize(x.requests.size());
   res->done.resize(x.requests.size());
   res->asked.resize(x.requests.size());
+  res->turned_away.resize(x.requests.size());
   res->left = x.requests.size();
   res->lookups = lookups_;
   res->deadline = self_->clock().now()
@@ -85,9 +90,47 @@ void query_host_state::send(const round_ptr& x) {
     send(x, shard, std::move(which));
 }
 
+bool query_host_state::has_backups(uint32_t shard) const {
+  return routes_ && shard < routes_->shards.size()
+         && !routes_->shards[shard].backups.empty();
+}
+
+bool query_host_state::ask_backup(const round_ptr& x, uint32_t shard,
+                                  const std::vector<size_t>& which) {
+  for (auto index : routes_->shards[shard].backups) {
+    if (index >= routes_->nodes.size())
+      continue;
+    auto& node = routes_->nodes[index];
+    if (auto actor = links_.find(node.listens)) {
+      ask(x, shard, which, node.name, actor, true);
+      return true;
+    }
+    // For the next try.
+    if (node.up)
+      links_.connect(node.listens, [this](bool) {
+        alarm();
+      });
+  }
+  return false;
+}
+
 void query_host_state::send(const round_ptr& x, uint32_t shard,
                             std::vector<size_t> which) {
   auto& route = routes_->shards[shard];
+  // Those that the primary could not answer go to a backup, if there is one.
+  auto rest = std::vector<size_t>{};
+  for (auto i : which)
+    if (x->turned_away[i])
+      rest.push_back(i);
+  if (!rest.empty() && ask_backup(x, shard, rest)) {
+    which.erase(std::remove_if(which.begin(), which.end(),
+                               [&](size_t i) {
+                                 return x->turned_away[i];
+                               }),
+                which.end());
+    if (which.empty())
+      return;
+  }
   auto unavailable = [&] {
     auto answer = average_answer{};
     answer.code = ec::unavailable;
@@ -98,6 +141,14 @@ void query_host_state::send(const round_ptr& x, uint32_t shard,
     // Routes from before the question may be long out of date.
     if (x->lookups == lookups_) {
       refresh();
+      return try_again(x, which, {answer.code, answer.text});
+    }
+    auto asked = std::all_of(which.begin(), which.end(), [&](size_t i) {
+      return x->turned_away[i];
+    });
+    if (has_backups(shard) && !asked) {
+      for (auto i : which)
+        x->turned_away[i] = true;
       return try_again(x, which, {answer.code, answer.text});
     }
     for (auto i : which)
@@ -126,18 +177,20 @@ void query_host_state::send(const round_ptr& x, uint32_t shard,
 
 void query_host_state::ask(const round_ptr& x, uint32_t shard,
                            std::vector<size_t> which,
-                           const std::string& node_name,
-                           const node_actor& node) {
+                           const std::string& node_name, const node_actor& node,
+                           bool of_backup) {
   auto batch = average_batch{shard, {}};
   for (auto i : which) {
     batch.requests.push_back(x->requests[i]);
     x->asked[i] = true;
   }
   auto id = ++last_errand_;
-  under_way_[id] = {x, std::move(which), node_name, node.address()};
+  under_way_[id] = {x, std::move(which), node_name, node.address(), of_backup};
   // Whoever is asked again, and late, has just the time that is left.
   auto left = std::max<clock::duration>(x->deadline - self_->clock().now(),
                                         retry_every);
+  if (!of_backup && has_backups(shard))
+    left = std::min<clock::duration>(left, backup_after);
   self_->request(node, left, std::move(batch))
     .then(
       [=](average_answers& y) {
@@ -170,7 +223,11 @@ void query_host_state::answered(uint64_t id,
     if (k >= answers.size()) {
       why = {ec::malformed, "the node left a question unanswered"};
       again.push_back(x->which[k]);
-    } else if (answers[k].code == ec::stale_epoch) {
+    } else if (answers[k].code == ec::stale_epoch
+               || (answers[k].code == ec::unavailable && !x->of_backup
+                   && has_backups(answers[k].shard))) {
+      x->questions->turned_away[x->which[k]]
+        = answers[k].code == ec::unavailable;
       why = {ec::unavailable, answers[k].text};
       again.push_back(x->which[k]);
     } else {
@@ -187,6 +244,9 @@ void query_host_state::failed(uint64_t id, const failure& why) {
   auto x = take(id);
   if (!x)
     return;
+  // The primary and a backup in turn.
+  for (auto i : x->which)
+    x->questions->turned_away[i] = !x->of_backup;
   refresh();
   try_again(x->questions, x->which, why);
 }

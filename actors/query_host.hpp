@@ -43,6 +43,8 @@ private:
     std::vector<bool> done;
     /// On its way to a node.
     std::vector<bool> asked;
+    /// The primary could not answer.
+    std::vector<bool> turned_away;
     size_t left = 0;
     /// Of routes, when they came.
     uint64_t lookups = 0;
@@ -58,14 +60,19 @@ private:
     std::vector<size_t> which;
     std::string node_name;
     caf::actor_addr node;
+    bool of_backup = false;
   };
 
   void refresh();
   void alarm();
   void send(const round_ptr& x);
   void send(const round_ptr& x, uint32_t shard, std::vector<size_t> which);
+  bool has_backups(uint32_t shard) const;
+  bool ask_backup(const round_ptr& x, uint32_t shard,
+                  const std::vector<size_t>& which);
   void ask(const round_ptr& x, uint32_t shard, std::vector<size_t> which,
-           const std::string& node_name, const node_actor& node);
+           const std::string& node_name, const node_actor& node,
+           bool of_backup = false);
   std::optional<errand> take(uint64_t id);
   void answered(uint64_t id, std::vector<average_answer>& answers);
   void failed(uint64_t id, const failure& why);

@@ -15,7 +15,14 @@ public:
   result<joined> in = fail(ec::timeout, "no answer yet");
   /// Everything that it was ever assigned, with the newest epoch.
   std::map<uint32_t, uint64_t> assigned;
-  std::vector<release_shard> releases;
+  /// The configurations that it was told, and what is wanted of it.
+  std::map<uint32_t, announcement> known;
+  std::vector<drop_copy> drops;
+  std::vector<fence> fences;
+  std::vector<shard_decision> decisions;
+  /// Where its logs end, if not at entry 7.
+  std::map<uint32_t, uint64_t> ends;
+  peer_list peers;
   std::vector<settings_text> settings;
   std::vector<heartbeat_ack> acks;
   std::vector<plan_text> plans;
@@ -53,15 +60,41 @@ public:
               in = tl::unexpected(to_failure(err, "the coordinator"));
             });
       },
-      [this](const assign_shards& y) {
+      [this](const announce_shards& y) {
         // Settings come before shards, or a node could not serve them.
         REQUIRE(in.has_value());
         plan = std::max(plan, y.plan.version);
-        for (auto& [shard, epoch] : y.shards)
-          assigned[shard] = std::max(assigned[shard], epoch);
+        for (auto& shard : y.shards) {
+          auto& config = shard.config;
+          auto& mine = known[config.shard];
+          if (config.epoch < mine.config.epoch)
+            continue;
+          mine = shard;
+          if (config.primary == self.node)
+            assigned[config.shard] = config.epoch;
+          else
+            assigned.erase(config.shard);
+        }
       },
-      [this](const release_shard& y) {
-        releases.push_back(y);
+      [this](const peer_list& y) {
+        peers = y;
+      },
+      [this](const drop_copy& y) {
+        drops.push_back(y);
+        known.erase(y.shard);
+      },
+      [this](const fence& y) {
+        fences.push_back(y);
+      },
+      [this](const shard_decision& y) {
+        decisions.push_back(y);
+        if (y.what.present.epoch > known[y.shard].config.epoch) {
+          known[y.shard].config = y.what.present;
+          if (y.what.present.primary == self.node)
+            assigned[y.shard] = y.what.present.epoch;
+          else
+            assigned.erase(y.shard);
+        }
       },
       [this](const settings_text& y) {
         settings.push_back(y);
@@ -168,13 +201,20 @@ struct coordinator_fixture : actor_fixture {
     x.news.node = x.self.node;
     x.news.incarnation = x.self.incarnation;
     x.news.settings_version = 1;
-    for (auto& [shard, epoch] : x.assigned) {
+    for (auto& [shard, what] : x.known) {
+      auto leads = x.assigned.count(shard) > 0;
       auto report = shard_report{};
       report.shard = shard;
-      report.epoch = epoch;
-      report.state = shard_state::serving;
-      report.index = 7;
-      report.empty = empty;
+      report.state = leads ? shard_state::serving : shard_state::following;
+      auto& replica = report.replica;
+      replica.shard = shard;
+      replica.epoch = what.config.epoch;
+      replica.promised = what.config.epoch;
+      replica.role = leads ? replica_role::primary : replica_role::backup;
+      replica.serving = leads;
+      replica.empty = empty;
+      replica.committed = {7, what.config.epoch, 77};
+      replica.end = replica.committed;
       report.clock = clock;
       report.entities = 2;
       report.ledger.accepted = accepted;
@@ -185,22 +225,61 @@ struct coordinator_fixture : actor_fixture {
     run();
   }
 
-  void answer(scripted_node& x, bool gone) {
-    for (auto& y : std::exchange(x.releases, {})) {
-      if (gone)
-        x.assigned.erase(y.shard);
+  /// `x` promises what it was asked to, and says what it holds.
+  void promise(scripted_node& x) {
+    for (auto& y : std::exchange(x.fences, {})) {
+      auto end = x.ends.count(y.shard) > 0 ? x.ends[y.shard] : 7;
       caf::send_as(x.hdl, boss,
-                   shard_released{x.self.node, y.shard, y.epoch, gone});
+                   fence_report{y.shard,
+                                y.epoch,
+                                {x.self.node, x.self.disk, x.self.incarnation},
+                                {end, 1, end},
+                                {end, 1, end}});
     }
     run();
   }
 
-  /// Settles all releases and assignments.
+  /// A primary does at once what is wanted of it.
+  void obey(scripted_node& x) {
+    for (auto& [shard, what] : std::map{x.known}) {
+      auto& was = what.config;
+      auto& goals = what.goals;
+      if (was.primary != x.self.node)
+        continue;
+      auto next = was;
+      ++next.epoch;
+      auto drop = [&](const std::string& node) {
+        for (auto i = next.members.begin(); i != next.members.end();)
+          i = i->node == node ? next.members.erase(i) : std::next(i);
+      };
+      if (!goals.learners.empty()) {
+        for (auto& y : goals.learners) {
+          drop(y.node); // Its life before.
+          next.members.push_back(y);
+        }
+      } else if (!goals.successor.empty())
+        next.primary = goals.successor;
+      else if (!goals.surplus.empty())
+        for (auto& y : goals.surplus)
+          drop(y);
+      else if (!next.eligible.empty())
+        next.eligible.clear();
+      else
+        continue;
+      caf::send_as(x.hdl, boss,
+                   proposal{{x.self.node, x.self.disk, x.self.incarnation},
+                            next,
+                            was.epoch});
+    }
+    run();
+  }
+
+  /// Until everything is as the coordinator wants it.
   void settle(bool empty = true) {
-    for (auto i = 0; i < 5; ++i)
+    for (auto i = 0; i < 40; ++i)
       for (auto& x : nodes) {
-        answer(*x, true);
         beat(*x, empty);
+        obey(*x);
       }
   }
 

@@ -34,10 +34,11 @@ TEST_SUITE("actors/coordinator_host") {
   }
 
   TEST_CASE_FIXTURE(fixture, "a shard that does not show in a heartbeat is "
-                             "assigned again") {
+                             "announced again") {
     begin();
     auto& a = join("a");
     a.assigned.erase(2);
+    a.known.erase(2);
     beat(a);
     CHECK(a.assigned.count(2) == 1);
   }
@@ -63,7 +64,7 @@ TEST_SUITE("actors/coordinator_host") {
     CHECK(where().nodes[0].up);
     pass(200);
     CHECK(!where().nodes[0].up);
-    CHECK(where().shards[0].trouble == "its node a is down");
+    CHECK(contains(where().shards[0].trouble, "its replicas a are down"));
     CHECK(status().nodes[0].state == "down");
     beat(a);
     CHECK(where().nodes[0].up);
@@ -79,6 +80,7 @@ TEST_SUITE("actors/coordinator_host") {
     beat(a);
     kill(a.hdl);
     CHECK(!where().nodes[0].up);
+    CHECK(contains(where().shards[0].trouble, "its replicas a are down"));
     // Back under another connection; the end of the old one is old news.
     join_again(a);
     beat(a);
@@ -92,15 +94,20 @@ TEST_SUITE("actors/coordinator_host") {
     auto& a = join("a");
     beat(a);
     auto old = a.hdl;
+    auto stale = a.news;
     ++a.self.incarnation;
     join_again(a);
-    CHECK(a.assigned[0] == 2);
-    caf::send_as(old, boss, a.news);
+    // It has to say what it holds before it leads again.
+    pass(process.failure_timeout);
+    REQUIRE(a.fences.size() >= 4);
+    CHECK(contains(where().shards[0].trouble, "asked what they hold"));
+    caf::send_as(old, boss, stale);
     run();
-    CHECK(contains(where().shards[0].trouble, "taking it over"));
-    auto stale = a.news;
     caf::send_as(a.hdl, boss, stale);
     run();
+    CHECK(contains(where().shards[0].trouble, "asked what they hold"));
+    promise(a);
+    CHECK(a.assigned[0] == 2);
     CHECK(contains(where().shards[0].trouble, "taking it over"));
     beat(a);
     CHECK(where().shards[0].trouble.empty());
@@ -118,38 +125,223 @@ TEST_SUITE("actors/coordinator_host") {
     CHECK(must(join_again(third).in).name == name);
   }
 
-  TEST_CASE_FIXTURE(fixture, "a name that belongs to another node is refused") {
+  TEST_CASE_FIXTURE(fixture, "a name that belongs to another node is refused, "
+                             "unless that is away") {
     begin();
-    join("a");
-    nodes.push_back(std::make_unique<scripted_node>("b", 7009));
-    nodes.back()->self.name = "a";
-    auto& thief = join_again(*nodes.back());
+    auto& a = join("a");
+    auto& thief = join("a");
     CHECK(code_of(thief.in) == ec::conflict);
     CHECK(contains(text_of(thief.in), "the name a belongs to another node"));
     CHECK(where().nodes.size() == 1);
+    kill(a.hdl);
+    CHECK(must(join_again(thief).in).name == "a");
+    auto there = where();
+    REQUIRE(there.nodes.size() == 2);
+    CHECK(there.nodes[0].name == "a@node-a");
+    CHECK(there.nodes[1].name == "a");
+    // The old one may come back, under another name.
+    CHECK(code_of(join_again(a).in) == ec::conflict);
+    a.self.name = "b";
+    CHECK(must(join_again(a).in).name == "b");
+  }
+
+  TEST_CASE_FIXTURE(fixture, "two nodes hold two copies of every shard, and "
+                             "lead two each") {
+    begin();
+    join("a");
+    auto& b = join("b");
+    settle(false);
+    CHECK(nodes[0]->assigned.size() == 2);
+    CHECK(b.assigned.size() == 2);
+    for (auto& x : status().shards) {
+      CHECK(x.state == "serving");
+      CHECK(x.backups.size() == 1);
+      CHECK(x.copies.size() == 2);
+      CHECK(x.backups[0] != x.primary);
+    }
+    for (auto& x : where().shards)
+      CHECK(x.backups.size() == 1);
+    // A third one takes its share, and no more.
+    join("c");
+    auto before = std::map<uint32_t, std::string>{};
+    for (auto& x : status().shards)
+      before[x.shard] = x.primary;
+    settle(false);
+    auto moved = 0;
+    for (auto& x : status().shards) {
+      CHECK(x.backups.size() == 1);
+      moved += x.primary != before[x.shard] ? 1 : 0;
+    }
+    CHECK(moved <= 2);
+    auto& c = *nodes[2];
+    CHECK(!c.assigned.empty());
+    CHECK(c.known.size() >= 2);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "of two nodes one is told to connect, and of all "
+                             "where they are") {
+    begin();
+    join("a");
+    join("b");
+    join("c");
+    auto dials = 0;
+    for (auto& x : nodes) {
+      REQUIRE(x->peers.nodes.size() == 2);
+      for (auto& y : x->peers.nodes) {
+        CHECK(y.node != x->self.node);
+        CHECK(y.listens.port > 7000);
+        dials += y.dial ? 1 : 0;
+      }
+    }
+    CHECK(dials == 3);
   }
 
   TEST_CASE_FIXTURE(fixture,
-                    "empty shards move to a node that joins, those that "
-                    "hold something don't") {
+                    "the backup leads when the primary's node is lost, "
+                    "and the lost one's disk is not forgotten") {
     begin();
     auto& a = join("a");
-    beat(a);
     auto& b = join("b");
-    CHECK(a.releases.size() == 2);
-    CHECK(b.assigned.empty());
-    settle();
-    CHECK(a.assigned.size() == 2);
-    CHECK(b.assigned.size() == 2);
-    auto there = where();
-    for (auto& x : there.shards) {
-      CHECK(x.trouble.empty());
-      CHECK(x.epoch == (there.nodes[x.node].name == "a" ? 1 : 2));
-    }
     settle(false);
+    auto led = a.assigned;
+    REQUIRE(led.size() == 2);
+    kill(a.hdl);
+    CHECK(b.assigned.size() == 4);
+    for (auto& [shard, epoch] : led) {
+      auto& found = b.known[shard].config;
+      CHECK(found.epoch > epoch);
+      CHECK(found.primary == b.self.node);
+      CHECK(found.members.size() == 1);
+      CHECK(found.eligible
+            == std::vector<node_disk>{{a.self.node, a.self.disk}});
+      CHECK(contains(where().shards[shard].trouble, "taking it over"));
+    }
+    beat(b, false);
+    for (auto& x : where().shards)
+      CHECK(x.trouble.empty());
+    // It comes back as another life, to be brought up to date.
+    ++a.self.incarnation;
+    join_again(a);
+    settle(false);
+    for (auto& x : status().shards)
+      CHECK(x.backups.size() == 1);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "a proposal is answered, whatever becomes of it") {
+    begin();
+    auto& a = join("a");
+    beat(a, false);
+    auto self_a = member{a.self.node, a.self.disk, 1};
+    auto next = shard_config{0, 5, a.self.node, {self_a}, {}, 1};
+    caf::send_as(a.hdl, boss, proposal{self_a, next, 1});
+    run();
+    REQUIRE(a.decisions.size() == 1);
+    CHECK(a.decisions[0].what.present.epoch == 5);
+    CHECK(a.decisions[0].what.refused.empty());
+    caf::send_as(a.hdl, boss, proposal{self_a, next, 1});
+    run();
+    CHECK(a.decisions[1].what.present.epoch == 5);
+    auto stranger = member{"x", "y", 1};
+    caf::send_as(a.hdl, boss, proposal{stranger, next, 5});
+    run();
+    next.epoch = 6;
+    next.members = {stranger};
+    caf::send_as(a.hdl, boss, proposal{self_a, next, 5});
+    run();
+    CHECK(!a.decisions.back().what.refused.empty());
+    restart();
+    CHECK(where().shards[0].epoch == 5);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "a node that is drained leads nothing and holds "
+                             "nothing in the end; without another one it can't "
+                             "be") {
+    begin();
+    auto& a = join("a");
+    beat(a, false);
+    auto refused = ask<operator_answer>(boss, drain_node{"a", true});
+    CHECK(code_of(refused) == ec::conflict);
+    CHECK(code_of(ask<operator_answer>(boss, drain_node{"z", true}))
+          == ec::not_found);
+    join("b");
     join("c");
     settle(false);
-    CHECK(nodes[2]->assigned.empty());
+    must(ask<operator_answer>(boss, drain_node{"a", true}));
+    CHECK(status().nodes[0].state == "draining");
+    settle(false);
+    CHECK(status().nodes[0].state == "drained");
+    CHECK(a.assigned.empty());
+    for (auto& x : status().shards)
+      CHECK(x.backups.size() == 1);
+    CHECK(contains(must(ask<operator_answer>(boss, drain_node{"a", true})).text,
+                   "may be stopped"));
+    // For good, until it is taken back.
+    restart();
+    for (auto& x : nodes)
+      join_again(*x);
+    settle(false);
+    CHECK(a.assigned.empty());
+    must(ask<operator_answer>(boss, drain_node{"a", false}));
+    settle(false);
+    CHECK(!a.assigned.empty());
+  }
+
+  TEST_CASE_FIXTURE(fixture,
+                    "without any copy a shard waits, until an operator "
+                    "gives the disks up, which is recorded") {
+    begin();
+    auto& a = join("a");
+    beat(a, false);
+    auto& b = join("b");
+    kill(a.hdl);
+    pass(process.failure_timeout);
+    beat(b, false);
+    CHECK(contains(where().shards[0].trouble, "its replicas a are down"));
+    auto promote = promote_replica{0, "b", false, false};
+    CHECK(code_of(ask<operator_answer>(boss, promote)) == ec::conflict);
+    CHECK(code_of(ask<operator_answer>(boss, remove_node{"b"}))
+          == ec::conflict);
+    must(ask<operator_answer>(boss, remove_node{"a"}));
+    CHECK(contains(where().shards[0].trouble, "promote a node by force"));
+    promote.accept_loss = true;
+    must(ask<operator_answer>(boss, promote));
+    pass(1000);
+    promise(b);
+    CHECK(b.assigned.count(0) == 1);
+    // A disk that was given up does not come back.
+    CHECK(code_of(join_again(a).in) == ec::conflict);
+    restart();
+    CHECK(code_of(join_again(a).in) == ec::conflict);
+    auto db = must(catalog::open(dir.file("coordinator.db")));
+    auto events = must(db.events(10));
+    REQUIRE(events.size() == 3);
+    CHECK(contains(events[0].what, "loss accepted"));
+    CHECK(contains(events[1].what, "is gone"));
+  }
+
+  TEST_CASE_FIXTURE(fixture, "what would move can be asked for, and nothing "
+                             "moves for it") {
+    begin();
+    join("a");
+    join("b");
+    settle(false);
+    auto none = must(ask<planned_moves>(boss, plan_moves{}));
+    CHECK(none.moves.empty());
+    auto more = must(ask<planned_moves>(boss, plan_moves{0, {"new"}, {}}));
+    auto copies = 0;
+    for (auto& x : more.moves)
+      if (x.what == "copy") {
+        CHECK(x.to == "new");
+        ++copies;
+      }
+    CHECK(copies >= 2);
+    CHECK(copies <= 3);
+    auto fewer = must(ask<planned_moves>(boss, plan_moves{1, {}, {"b"}}));
+    for (auto& x : fewer.moves)
+      CHECK(x.to != "b");
+    CHECK(code_of(ask<planned_moves>(boss, plan_moves{0, {}, {"z"}}))
+          == ec::not_found);
+    CHECK(where().shards[0].epoch == status().shards[0].epoch);
   }
 
   TEST_CASE_FIXTURE(fixture, "what a coordinator decided is known to the next "
@@ -166,16 +358,18 @@ TEST_SUITE("actors/coordinator_host") {
     CHECK(there.nodes[0].listens == address{"127.0.0.1", 7001});
     CHECK(!there.nodes[0].up);
     CHECK(there.shards[1].epoch == 1);
-    CHECK(there.shards[1].trouble == "its node a is down");
-    for (auto i = uint32_t{0}; i < 4; ++i)
-      a.self.held.push_back({i, 1, i == 3 ? 6u : 7u, 0});
+    CHECK(there.shards[1].trouble == "the coordinator has just started");
     ++a.self.incarnation;
     join_again(a);
+    pass(process.failure_timeout);
+    // One of its logs ends before what was committed.
+    a.ends[3] = 6;
+    promise(a);
     beat(a, false);
     CHECK(where().shards[1].trouble.empty());
     CHECK(where().shards[1].epoch == 2);
-    // Shorter than what was committed.
-    CHECK(contains(where().shards[3].trouble, "has lost the end of its log"));
+    CHECK(contains(where().shards[3].trouble, "ends at entry 6"));
+    CHECK(contains(where().shards[3].trouble, "accept the loss"));
   }
 
   TEST_CASE_FIXTURE(fixture,
@@ -299,7 +493,7 @@ TEST_SUITE("actors/coordinator_host") {
     kill(b.hdl);
     CHECK(status().ledger.accepted == x.ledger.accepted);
     for (auto& shard : status().shards)
-      CHECK(shard.state == (shard.primary == "a" ? "serving" : "unavailable"));
+      CHECK(shard.primary == "a");
   }
 
   TEST_CASE_FIXTURE(fixture, "a status does not wait for a node that hangs") {

@@ -64,7 +64,7 @@ struct ingest_fixture : actor_fixture {
     known.nodes
       = {{"n1", {"127.0.0.1", 11}, true}, {"n2", {"127.0.0.1", 12}, true}};
     for (auto i = uint32_t{0}; i < shards.size(); ++i)
-      known.shards.push_back({i % 2, 1, {}});
+      known.shards.push_back({i % 2, {}, 1, {}});
     start_coordinator();
     start_node(11);
     start_node(12);

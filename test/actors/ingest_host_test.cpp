@@ -211,7 +211,7 @@ TEST_SUITE("actors/ingest_host") {
   TEST_CASE_FIXTURE(ingest_fixture, "a shard that has moved is followed") {
     begin();
     feed({0});
-    known.shards[0] = {1, 2, {}};
+    known.shards[0] = {1, {}, 2, {}};
     shards[0].epoch = 2;
     feed({0, 0});
     advance(1s);
@@ -222,14 +222,14 @@ TEST_SUITE("actors/ingest_host") {
 
   TEST_CASE_FIXTURE(ingest_fixture, "a shard without a node is waited for, and "
                                     "the reason shown") {
-    known.shards[0] = {UINT32_MAX, 0, "no node has joined yet"};
+    known.shards[0] = {UINT32_MAX, {}, 0, "no node has joined yet"};
     begin();
     must(start());
     feed({0, 1});
     advance(1s);
     CHECK(progress().trouble == "no node has joined yet");
     CHECK(progress().acknowledged == 0);
-    known.shards[0] = {0, 1, {}};
+    known.shards[0] = {0, {}, 1, {}};
     advance(5s);
     CHECK(progress().acknowledged == 2);
   }

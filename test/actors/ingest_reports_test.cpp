@@ -45,7 +45,7 @@ struct fixture : ingest_fixture {
 TEST_SUITE("actors/ingest_reports") {
   TEST_CASE_FIXTURE(fixture, "the coordinator hears of a session as soon as it "
                              "is open, and nothing new of its input") {
-    known.shards[0] = {UINT32_MAX, 0, "no node has joined yet"};
+    known.shards[0] = {UINT32_MAX, {}, 0, "no node has joined yet"};
     context.producer = "pump";
     opened = {producer, 3, 10, 20, 77, 18};
     begin();

@@ -52,8 +52,8 @@ TEST_SUITE("actors/journal_writer") {
     disk.syncs = 0;
     send(2, 10);
     REQUIRE(done.size() == 2);
-    CHECK(done[0].index == 1);
-    CHECK(done[1].index == 10);
+    CHECK(done[0].upto.index == 1);
+    CHECK(done[1].upto.index == 10);
     CHECK(disk.syncs == 1);
     on_disk(10);
   }
@@ -76,7 +76,7 @@ TEST_SUITE("actors/journal_writer") {
     on_disk(0);
     send(1, 4);
     REQUIRE(done.size() == 1);
-    CHECK(done[0].index == 4);
+    CHECK(done[0].upto.index == 4);
     on_disk(4);
   }
 
@@ -90,7 +90,7 @@ TEST_SUITE("actors/journal_writer") {
                    store_entry{std::make_shared<const log_entry>(x)});
     run();
     REQUIRE(done.size() == 1);
-    CHECK(done[0].index == 3);
+    CHECK(done[0].upto.index == 3);
   }
 
   TEST_CASE_FIXTURE(fixture, "an entry that does not follow is refused alone, "
@@ -104,9 +104,9 @@ TEST_SUITE("actors/journal_writer") {
     CHECK(refused[0].entry->index == 3);
     CHECK(refused[0].why.code == ec::sequence_gap);
     REQUIRE(done.size() == 1);
-    CHECK(done[0].index == 1);
+    CHECK(done[0].upto.index == 1);
     send(2, 3);
-    CHECK(done.back().index == 3);
+    CHECK(done.back().upto.index == 3);
   }
 
   TEST_CASE_FIXTURE(fixture, "a failed sync is the end of the journal, and "
@@ -131,7 +131,8 @@ TEST_SUITE("actors/journal_writer") {
     auto all = std::vector<log_entry>{};
     auto from = log_position{};
     for (auto more = true; more;) {
-      auto part = must(ask<log_part>(writer, weir::read_log{5, from}));
+      auto part = must(
+        ask<log_part>(writer, weir::read_log{5, from.index + 1, from.chain}));
       more = !part.entries.empty();
       for (auto& x : part.entries)
         all.push_back(*x);
@@ -148,16 +149,17 @@ TEST_SUITE("actors/journal_writer") {
     send(1, 20);
     tell(writer, truncate_log{5, 19});
     auto part
-      = must(ask<log_part>(writer, weir::read_log{5, {19, 0, log[18].chain}}));
+      = must(ask<log_part>(writer, weir::read_log{5, 20, log[18].chain}));
     CHECK(part.entries.size() == 1);
-    CHECK(code_of(ask<log_part>(writer, weir::read_log{5, {}})) == ec::damaged);
+    CHECK(code_of(ask<log_part>(writer, weir::read_log{5, 1, 0}))
+          == ec::damaged);
     CHECK(must(ask<bool>(writer, remove_shard{5})));
-    CHECK(must(ask<log_part>(writer, weir::read_log{5, {}})).entries.empty());
+    CHECK(must(ask<log_part>(writer, weir::read_log{5, 1, 0})).entries.empty());
     send(1, 1);
-    CHECK(done.back().index == 1);
+    CHECK(done.back().upto.index == 1);
     CHECK(must(ask<bool>(writer, set_durability{false})));
     send(2, 2);
-    CHECK(done.back().index == 2);
+    CHECK(done.back().upto.index == 2);
   }
 
 } // TEST_SUITE

@@ -16,7 +16,8 @@ class scripted_coordinator {
 public:
   std::vector<join_node> joins;
   std::vector<heartbeat> beats;
-  std::vector<shard_released> released;
+  std::vector<proposal> proposals;
+  std::vector<fence_report> fences;
   std::optional<failure> refuse;
   cluster_settings settings;
 
@@ -31,8 +32,11 @@ public:
       [this](const heartbeat& x) {
         beats.push_back(x);
       },
-      [this](const shard_released& x) {
-        released.push_back(x);
+      [this](const proposal& x) {
+        proposals.push_back(x);
+      },
+      [this](const fence_report& x) {
+        fences.push_back(x);
       },
     };
   }
@@ -88,7 +92,7 @@ struct node_fixture : actor_fixture {
     context.journal = writer;
     context.checkpoints = checkpoints;
     context.dialer = play<dialer_actor>(dialer_hdl);
-    context.held = {{2, 1, 9, 99}};
+    context.held = {2};
     context.on_joined = [this](const joined&) -> result<void> {
       ++joined_times;
       return {};
@@ -107,14 +111,29 @@ struct node_fixture : actor_fixture {
     tell(node, listening{{"127.0.0.1", 9}});
   }
 
+  member us() const {
+    return {context.node, context.disk, context.incarnation};
+  }
+
+  /// The coordinator says that this node, alone, is primary.
   void assign(uint32_t shard, uint64_t epoch = 1) {
-    auto x = assign_shards{};
-    x.shards.push_back({shard, epoch});
+    auto x = announce_shards{};
+    x.shards.push_back({{shard, epoch, context.node, {us()}, {}, 1}, {}});
+    tell(node, x);
+    // Whoever had to recover first is told again.
     tell(node, x);
   }
 
-  void release(uint32_t shard, uint64_t epoch = 1) {
-    tell(node, release_shard{shard, epoch});
+  /// Another node leads the shard, and this one has no part in it.
+  void lose(uint32_t shard, uint64_t epoch) {
+    auto x = announce_shards{};
+    auto other = member{"other", "disk", 1};
+    x.shards.push_back({{shard, epoch, other.node, {other}, {}, 1}, {}});
+    tell(node, x);
+  }
+
+  void drop(uint32_t shard, uint64_t epoch) {
+    tell(node, drop_copy{shard, epoch});
   }
 
   /// A node that serves shard 1.

@@ -1,3 +1,4 @@
+#include "cluster/peer_codec.hpp"
 #include "test/actors/node_fixture.hpp"
 
 using namespace weir;
@@ -26,8 +27,8 @@ struct held_fixture : fixture {
 } // namespace
 
 TEST_SUITE("actors/node_host") {
-  TEST_CASE_FIXTURE(fixture, "a node joins with what it found on its disk, and "
-                             "says how its shards are") {
+  TEST_CASE_FIXTURE(fixture, "a node joins, says how its shards are, and what "
+                             "it found on its disk") {
     begin();
     REQUIRE(boss.joins.size() == 1);
     auto& x = boss.joins[0];
@@ -36,9 +37,11 @@ TEST_SUITE("actors/node_host") {
     CHECK(x.incarnation == 7);
     CHECK(x.name == "n1");
     CHECK(x.listens == address{"127.0.0.1", 9});
-    REQUIRE(x.held.size() == 1);
-    CHECK(x.held[0].index == 9);
     CHECK(joined_times == 1);
+    // Shard 2 was there before.
+    REQUIRE(beat().shards.size() == 1);
+    CHECK(boss.beats.back().shards[0].shard == 2);
+    CHECK(boss.beats.back().shards[0].state == shard_state::following);
     assign(1);
     assign(2, 3);
     auto news = beat();
@@ -49,7 +52,7 @@ TEST_SUITE("actors/node_host") {
     REQUIRE(news.shards.size() == 2);
     CHECK(news.shards[0].shard == 1);
     CHECK(news.shards[0].state == shard_state::serving);
-    CHECK(news.shards[1].epoch == 3);
+    CHECK(news.shards[1].replica.epoch == 3);
   }
 
   TEST_CASE_FIXTURE(fixture, "blocks and questions reach their shard") {
@@ -67,18 +70,18 @@ TEST_SUITE("actors/node_host") {
   TEST_CASE_FIXTURE(fixture, "what belongs to no shard here is refused by "
                              "name") {
     serve();
-    send({{2, 1, 5, block(0, 1, 2)}});
+    send({{3, 1, 5, block(0, 1, 3)}});
     auto refused = ack();
     CHECK(refused.code == ec::stale_epoch);
-    CHECK(refused.shard == 2);
+    CHECK(refused.shard == 3);
     CHECK(refused.attempt == 5);
     CHECK(refused.producer == ann);
-    CHECK(refused.text == "shard 2 is not on node n1");
-    caf::send_as(producer, node, open_session{2, 1, ann, 1});
+    CHECK(refused.text == "shard 3 is not on node n1");
+    caf::send_as(producer, node, open_session{3, 1, ann, 1});
     run();
     CHECK(ack().code == ec::stale_epoch);
-    CHECK(average(2).code == ec::stale_epoch);
-    CHECK(average(2).text == "shard 2 is not on node n1");
+    CHECK(average(3).code == ec::stale_epoch);
+    CHECK(average(3).text == "shard 3 is not on node n1");
   }
 
   TEST_CASE_FIXTURE(fixture, "a node with too much on its way to the disk is "
@@ -106,53 +109,129 @@ TEST_SUITE("actors/node_host") {
     assign(1, 1);
     send({{1, 2, 1, block(1)}});
     CHECK(ack().epoch == 2);
-    CHECK(beat().shards[0].epoch == 2);
+    CHECK(beat().shards[0].replica.epoch == 2);
   }
 
-  TEST_CASE_FIXTURE(fixture, "an empty shard leaves without a trace, one that "
-                             "holds something stays") {
+  TEST_CASE_FIXTURE(fixture, "a copy that nobody counts on leaves, all but its "
+                             "promise; another one stays") {
     serve();
-    assign(2);
-    CHECK(must(log->tail(2)).has_value());
-    release(2);
-    REQUIRE(boss.released.size() == 1);
-    CHECK(boss.released[0].released);
-    CHECK(boss.released[0].shard == 2);
-    CHECK(boss.released[0].epoch == 1);
-    CHECK(!must(log->tail(2)).has_value());
-    CHECK(beat().shards.size() == 1);
     send(0);
-    release(1);
-    CHECK(!boss.released.back().released);
+    CHECK(must(log->tail(1)).has_value());
+    drop(1, 9);
     CHECK(average().count == 1);
-    // It was gone already: so it is.
-    release(2);
-    CHECK(boss.released.back().released);
+    lose(1, 5);
+    drop(1, 4);
+    CHECK(must(log->tail(1)).has_value());
+    drop(1, 5);
+    CHECK(!must(log->tail(1)).has_value());
+    CHECK(beat().shards.size() == 1);
+    auto records = must(log->records());
+    REQUIRE(!records.empty());
+    CHECK(records[0].promised == 5);
+    CHECK(average().code == ec::stale_epoch);
     // And may come back.
-    assign(2, 5);
-    send({{2, 5, 1, block(0, 1, 2)}});
+    acks.clear();
+    assign(1, 7);
+    send({{1, 7, 1, block(0)}});
     CHECK(acks.back().position == 1);
   }
 
-  TEST_CASE_FIXTURE(held_fixture, "a shard that is asked to leave again while "
-                                  "its storage is removed answers once") {
+  TEST_CASE_FIXTURE(held_fixture, "while a copy's storage is removed, nothing "
+                                  "new begins in its place") {
     serve();
+    lose(1, 5);
     held.hold = true;
-    release(1);
-    release(1);
-    // Still here for the coordinator, which so assigns it to nobody.
-    CHECK(beat().shards.size() == 1);
-    CHECK(boss.beats.back().shards[0].state != shard_state::serving);
-    assign(1);
-    CHECK(contains(average().text, "moving"));
-    release(1);
-    CHECK(boss.released.empty());
+    drop(1, 5);
+    drop(1, 5);
+    assign(1, 6);
+    CHECK(average().code == ec::unavailable);
     held.release();
     run();
-    REQUIRE(boss.released.size() == 1);
-    CHECK(boss.released[0].released);
     CHECK(held.removed == std::vector<uint32_t>{1});
-    CHECK(beat().shards.empty());
+    assign(1, 6);
+    send({{1, 6, 1, block(0)}});
+    CHECK(acks.back().position == 1);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "messages between copies reach their shard, which "
+                             "begins with the first one") {
+    begin();
+    auto other = member{"other", "disk", 1};
+    auto ask_for = replicate{};
+    ask_for.shard = 3;
+    ask_for.epoch = 4;
+    ask_for.from = other;
+    auto bytes = encode_peer_message(ask_for);
+    tell(node, replica_message{bytes});
+    tell(node, replica_message{bytes});
+    auto news = beat();
+    REQUIRE(news.shards.size() == 2);
+    CHECK(news.shards[1].shard == 3);
+    CHECK(news.shards[1].replica.role == replica_role::learner);
+    CHECK(news.shards[1].replica.promised == 4);
+    // Neither does rubbish any harm, nor a shard that there isn't.
+    tell(node, replica_message{"\xff\xff"});
+    ask_for.shard = 77;
+    tell(node, replica_message{encode_peer_message(ask_for)});
+    CHECK(beat().shards.size() == 2);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "a node connects to those it is told to, says who "
+                             "it is, and answers whoever connects to it") {
+    auto met = std::vector<meet_node>{};
+    auto got = std::vector<replica_message>{};
+    auto peer = spawn([&] {
+      return keep(met, got);
+    });
+    dialer.doors[5] = {peer, "node"};
+    begin();
+    tell(node, peer_list{{{"other", "n2", {"127.0.0.1", 5}, true},
+                          {"third", "n3", {"127.0.0.1", 6}, false}}});
+    REQUIRE(met.size() == 1);
+    CHECK(met[0].node == "node-id");
+    CHECK(met[0].incarnation == 7);
+    // The other one leads, and gets an answer.
+    auto heartbeat_of = [](const std::string& from) {
+      auto x = replicate{};
+      x.shard = 3;
+      x.epoch = 4;
+      x.from = {from, "disk", 1};
+      return replica_message{encode_peer_message(x)};
+    };
+    tell(node, heartbeat_of("other"));
+    tell(node, heartbeat_of("other"));
+    CHECK(!got.empty());
+    got.clear();
+    // One that connects to us is answered on its connection.
+    caf::send_as(peer, node, meet_node{"third", "disk", 1});
+    run();
+    auto x = heartbeat_of("third");
+    tell(node, x);
+    CHECK(!got.empty());
+    // A lost one is dialed again.
+    auto dials = dialer.dials.size();
+    kill(peer);
+    advance(3s);
+    CHECK(dialer.dials.size() > dials);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "who verifies gets what the copies hold, and is "
+                             "told of what can't be read") {
+    serve();
+    send(0, 3);
+    auto x = must(ask<shard_checks>(node, check_shards{{1, 2, 3}, true}));
+    CHECK(x.node == "node-id");
+    REQUIRE(x.shards.size() == 2); // It has no copy of shard 3.
+    for (auto& y : x.shards) {
+      CHECK(y.code == ec::none);
+      if (y.shard == 1) {
+        CHECK(y.role == replica_role::primary);
+        CHECK(y.applied.index == 3);
+        CHECK(y.journal_entries == 3);
+        CHECK(y.journal_from == 1);
+        CHECK(y.ledger.accepted == 3);
+      }
+    }
   }
 
   TEST_CASE_FIXTURE(fixture, "new settings reach the shards") {
@@ -196,10 +275,7 @@ TEST_SUITE("actors/node_host") {
     dialer.doors[1] = {boss_hdl, "coordinator"};
     advance(5s);
     REQUIRE(boss.joins.size() == 2);
-    REQUIRE(boss.joins[1].held.size() == 1);
-    CHECK(boss.joins[1].held[0].shard == 1);
-    CHECK(boss.joins[1].held[0].index == 4);
-    CHECK(beat().shards[0].index == 4);
+    CHECK(beat().shards[0].replica.committed.index == 4);
   }
 
   TEST_CASE_FIXTURE(fixture,
@@ -231,7 +307,7 @@ TEST_SUITE("actors/node_host") {
     serve();
     send(0, 3);
     auto news = must(ask<heartbeat>(node, get_heartbeat{}));
-    REQUIRE(news.shards.size() == 1);
+    REQUIRE(news.shards.size() == 2);
     CHECK(news.shards[0].ledger.accepted == 3);
   }
 

@@ -94,9 +94,8 @@ TEST_SUITE("actors/node_recovery") {
     CHECK(contains(average().text, "died 3 times"));
     send(3);
     CHECK(ack().code == ec::stale_epoch);
-    release(1);
-    REQUIRE(boss.released.size() == 1);
-    CHECK(!boss.released[0].released);
+    drop(1, 1);
+    CHECK(beat().shards[0].replica.failed);
   }
 
   TEST_CASE_FIXTURE(fixture, "checkpoints follow the journal's bytes, and a "
@@ -158,9 +157,8 @@ TEST_SUITE("actors/node_recovery") {
       x.assign(2);
       x.send(0, 30);
       x.begin_checkpoints(steps);
-      x.release(2);
-      REQUIRE(x.boss.released.size() == 1);
-      CHECK(x.boss.released[0].released);
+      x.lose(2, 5);
+      x.drop(2, 5);
       x.send(30, 30);
       x.advance(1s);
       CHECK(must(x.state->shards()) == std::vector<uint32_t>{1});

@@ -51,7 +51,7 @@ struct fixture : actor_fixture {
     known.nodes
       = {{"n1", {"127.0.0.1", 11}, true}, {"n2", {"127.0.0.1", 12}, true}};
     for (auto i = uint32_t{0}; i < shards; ++i)
-      known.shards.push_back({i % 2, 1, {}});
+      known.shards.push_back({i % 2, {}, 1, {}});
     start_node(11);
     start_node(12);
     context.dialer = play<dialer_actor>(dialer_hdl);
@@ -237,7 +237,7 @@ TEST_SUITE("actors/query_host") {
   }
 
   TEST_CASE_FIXTURE(fixture, "a shard that nobody has says why") {
-    known.shards[3] = {UINT32_MAX, 0, "no node has joined yet"};
+    known.shards[3] = {UINT32_MAX, {}, 0, "no node has joined yet"};
     begin();
     auto answers = ask_for({of_shard(3)}, 100);
     CHECK(answers.at(0).text

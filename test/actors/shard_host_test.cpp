@@ -1,4 +1,5 @@
 #include "actors/shard_host.hpp"
+#include "cluster/peer_codec.hpp"
 #include "test/actors/scripted.hpp"
 #include "test/cluster/records.hpp"
 #include "test/support/results.hpp"
@@ -18,6 +19,9 @@ struct fixture : actor_fixture {
   std::vector<append_ack> acks;
   std::vector<shard_report> reports;
   std::vector<shard_checkpointed> checkpointed;
+  std::vector<outgoing_peer> outgoing;
+  std::vector<proposal> proposals;
+  std::vector<fence_report> fence_reports;
   shard_settings settings;
 
   caf::actor producer = spawn([this] {
@@ -27,7 +31,8 @@ struct fixture : actor_fixture {
   window_plan plan;
   time_ms final_through = before_time;
   caf::actor node = spawn([this] {
-    return keep(reports, checkpointed, sealed);
+    return keep(reports, checkpointed, sealed, moved, outgoing, proposals,
+                fence_reports);
   });
   caf::actor journal_hdl = spawn([this](caf::event_based_actor* x) {
     return journal.behavior(x);
@@ -36,6 +41,8 @@ struct fixture : actor_fixture {
     return checkpoints.behavior();
   });
   shard_actor host;
+  member us = {"id1", "disk1", 1};
+  std::vector<shard_moved> moved;
 
   fixture() {
     settings.version = 1;
@@ -54,7 +61,7 @@ struct fixture : actor_fixture {
     auto context = shard_context{};
     context.shard = 3;
     context.shards = 8;
-    context.epoch = epoch;
+    context.self = us;
     context.node_name = "n1";
     context.node = play<local_node_actor>(node);
     context.journal = play<journal_actor>(journal_hdl);
@@ -64,11 +71,19 @@ struct fixture : actor_fixture {
     context.checkpoint_chunk_entities = 2;
     host = spawn(shard_host, std::move(context));
     run();
+    lead(epoch);
+  }
+
+  /// The coordinator says that this one, alone, is primary.
+  void lead(uint64_t epoch) {
+    auto next = shard_config{3, epoch, us.node, {us}, {}, 1};
+    tell(host, announced_shard{{next, {}}, rules()});
   }
 
   /// The process of the shard ends, and another one begins.
   void restart(uint64_t epoch) {
     kill(host);
+    ++us.incarnation;
     begin(epoch);
   }
 
@@ -120,6 +135,12 @@ struct fixture : actor_fixture {
                           rules().plan, 60'000});
   }
 
+  /// When what the disk has refused is due again.
+  void tick_later() {
+    advance(std::chrono::milliseconds{600});
+    tick();
+  }
+
   shard_report report() {
     return must(ask<shard_report>(host, report_shard{}));
   }
@@ -135,7 +156,7 @@ TEST_SUITE("actors/shard_host") {
     begin();
     CHECK(journal.kinds(3) == kinds{entry_kind::noop, entry_kind::settings});
     CHECK(report().state == shard_state::serving);
-    CHECK(report().empty);
+    CHECK(report().replica.empty);
     CHECK(report().text.empty());
   }
 
@@ -195,8 +216,8 @@ TEST_SUITE("actors/shard_host") {
   }
 
   TEST_CASE_FIXTURE(fixture,
-                    "a full disk refuses what waits; sent again later, "
-                    "it counts once") {
+                    "a full disk refuses what waits, and is tried again; "
+                    "sent again, it counts once") {
     begin();
     send(block(0, 2));
     acks.clear();
@@ -209,14 +230,18 @@ TEST_SUITE("actors/shard_host") {
     CHECK(refused.position == 0);
     CHECK(report().state == shard_state::serving);
     CHECK(report().text == "no space left");
+    // Nothing more is taken meanwhile.
+    send(block(3, 1));
+    CHECK(ack().code == ec::disk_full);
     journal.refuse.reset();
+    tick_later();
+    CHECK(report().text.empty());
     send(block(2, 1), 1, 2);
-    auto taken = ack();
+    auto taken = acks.back();
     CHECK(taken.code == ec::none);
     CHECK(taken.position == 3);
     CHECK(taken.counts.accepted == 3);
     CHECK(average(3).count == 1);
-    CHECK(report().text.empty());
     // And after a restart it is what it was.
     auto before = report();
     restart(2);
@@ -224,8 +249,9 @@ TEST_SUITE("actors/shard_host") {
     CHECK(average(3).count == 1);
   }
 
-  TEST_CASE_FIXTURE(fixture, "everything on the way is refused with the first "
-                             "that did not reach the disk") {
+  TEST_CASE_FIXTURE(fixture,
+                    "everything on the way is stored when the disk has "
+                    "room again, in its order") {
     begin();
     journal.hold = true;
     send(block(0, 1));
@@ -233,14 +259,20 @@ TEST_SUITE("actors/shard_host") {
     journal.refuse = failure{ec::disk_full, "no space left"};
     journal.release();
     run();
-    // One word a producer is enough; what the second entry says is old news.
-    CHECK(ack().code == ec::disk_full);
+    CHECK(!acks.empty());
+    for (auto& x : acks)
+      CHECK(x.code == ec::disk_full);
     journal.refuse.reset();
+    tick_later();
+    acks.clear();
     send(block(0, 1), 1, 2);
     send(block(1, 1), 1, 2);
     REQUIRE(acks.size() == 2);
     CHECK(acks[1].position == 2);
     CHECK(acks[1].counts.accepted == 2);
+    CHECK(journal.kinds(3)
+          == kinds{entry_kind::noop, entry_kind::settings, entry_kind::block,
+                   entry_kind::block});
   }
 
   TEST_CASE_FIXTURE(fixture, "a shard that could not write its no-op tries "
@@ -252,10 +284,10 @@ TEST_SUITE("actors/shard_host") {
     CHECK(refused.code == ec::unavailable);
     CHECK(contains(refused.text, "no space left"));
     CHECK(report().state == shard_state::recovering);
-    tick();
-    CHECK(average(1).code == ec::unavailable);
+    tick_later();
+    CHECK(report().state == shard_state::recovering);
     journal.refuse.reset();
-    tick();
+    tick_later();
     CHECK(report().state == shard_state::serving);
     send(block(0, 1));
     CHECK(ack().position == 1);
@@ -296,28 +328,36 @@ TEST_SUITE("actors/shard_host") {
     open(1);
     CHECK(ack().code == ec::unavailable);
     CHECK(report().state == shard_state::recovering);
-    CHECK(!must(ask<bool>(host, release_shard{3, 1})));
-    // The log is read.
+    CHECK(!must(ask<bool>(host, drop_copy{3, 1})));
+    // The log is read; the coordinator says again what it wants.
     journal.release();
-    journal.hold = true;
     run();
-    CHECK(contains(average(1).text, "about to lead"));
+    CHECK(report().state == shard_state::following);
+    CHECK(average(1).code == ec::unavailable);
+    journal.hold = true;
+    lead(1);
+    CHECK(average(1).code == ec::none);
+    CHECK(average(1).role == "backup");
+    send(block(0, 1));
+    CHECK(ack().code == ec::unavailable);
     journal.release();
     run();
     CHECK(average(1).code == ec::none);
+    CHECK(average(1).role == "primary");
   }
 
-  TEST_CASE_FIXTURE(fixture, "a block of another epoch is refused by name") {
+  TEST_CASE_FIXTURE(fixture, "a block of another primary's epoch is refused by "
+                             "name; any of this one's is taken") {
     begin(2);
     send(block(0, 1), 1);
     auto refused = ack();
     CHECK(refused.code == ec::stale_epoch);
     CHECK(contains(refused.text, "shard 3 is in epoch 2, not 1"));
-    tell(host, lead_shard{5, rules()});
-    tell(host, lead_shard{4, rules()});
-    send(block(0, 1), 2);
+    lead(5);
+    lead(4);
+    send(block(0, 1), 6);
     CHECK(ack().code == ec::stale_epoch);
-    send(block(0, 1), 5);
+    send(block(0, 1), 2);
     CHECK(ack().epoch == 5);
     CHECK(journal.logs[3].back()->epoch == 5);
   }
@@ -455,37 +495,122 @@ TEST_SUITE("actors/shard_host") {
     CHECK(journal.kinds(3) == kinds{entry_kind::block});
   }
 
-  TEST_CASE_FIXTURE(fixture, "a log beyond the epoch that was assigned is left "
-                             "alone") {
+  TEST_CASE_FIXTURE(fixture, "an epoch below what was promised is not led; a "
+                             "greater one is asked for") {
     begin(5);
     auto entries = journal.logs[3].size();
     restart(4);
-    CHECK(report().state == shard_state::failed);
-    CHECK(contains(report().text, "epoch 5, but the coordinator assigned "
-                                  "epoch 4"));
+    CHECK(report().state == shard_state::following);
     CHECK(journal.logs[3].size() == entries);
+    // Its configuration names it as the primary, in its life before.
+    lead(6);
+    CHECK(report().state == shard_state::serving);
+    CHECK(journal.records[3].promised == 6);
+    CHECK(journal.records[3].config.epoch == 6);
   }
 
-  TEST_CASE_FIXTURE(fixture, "an empty shard lets go, and is gone") {
+  TEST_CASE_FIXTURE(fixture, "another primary ends this one's time: whoever "
+                             "waits is told to look elsewhere") {
     begin(2);
-    CHECK(!must(ask<bool>(host, release_shard{3, 1})));
-    CHECK(must(ask<bool>(host, release_shard{3, 2})));
-    CHECK(must(ask<bool>(host, release_shard{3, 2})));
-    send(block(0, 1), 2);
-    CHECK(ack().code == ec::unavailable);
-    CHECK(contains(average(1).text, "shard 3 has left node n1"));
-  }
-
-  TEST_CASE_FIXTURE(fixture, "a shard that holds something, or is about to, "
-                             "stays") {
-    begin();
     journal.hold = true;
-    send(block(0, 1));
-    CHECK(!must(ask<bool>(host, release_shard{3, 1})));
+    send(block(0, 1), 2);
+    auto other = member{"id2", "disk2", 1};
+    auto next = shard_config{3, 3, other.node, {other, us}, {}, 1};
+    tell(host, announced_shard{{next, {}}, rules()});
+    CHECK(ack().code == ec::stale_epoch);
     journal.release();
     run();
-    CHECK(!must(ask<bool>(host, release_shard{3, 1})));
+    CHECK(acks.empty());
+    CHECK(moved.back().report.state == shard_state::following);
+    CHECK(moved.back().report.replica.role == replica_role::backup);
+    send(block(0, 1), 3);
+    CHECK(ack().code == ec::stale_epoch);
+    advance(std::chrono::seconds{3});
+    CHECK(average(1).code == ec::none);
+    CHECK(average(1).role == "backup");
+    CHECK(average(1).stale >= 3000);
+  }
+
+  TEST_CASE_FIXTURE(fixture,
+                    "two copies: nothing is acknowledged that only one "
+                    "of them holds") {
+    auto other = member{"id2", "disk2", 1};
+    begin(1);
+    auto next = shard_config{3, 2, us.node, {us, other}, {}, 1};
+    tell(host, announced_shard{{next, {}}, rules()});
+    REQUIRE(!outgoing.empty());
+    CHECK(outgoing[0].node == "id2");
+    // The other one is a replica without an actor.
+    auto copy = replica{other, 3, 8};
+    must(copy.recovered());
+    auto at = int64_t{1};
+    auto deliver = [&] {
+      for (auto& x : std::exchange(outgoing, {}))
+        copy.receive(must(decode_peer_message(
+                       std::make_shared<const std::string>(x.bytes))),
+                     ++at);
+      for (auto& x : copy.take_effects()) {
+        if (auto entry = std::get_if<journal_append>(&x)) {
+          auto& y = *entry->entry;
+          copy.stored({y.index, y.epoch, y.chain}, ++at);
+        } else if (auto record = std::get_if<record_write>(&x)) {
+          copy.record_stored(record->record.promised, ++at);
+        } else if (auto message = std::get_if<peer_send>(&x)) {
+          tell(host, peer_bytes{std::make_shared<const std::string>(
+                       encode_peer_message(message->message))});
+        }
+      }
+    };
+    for (auto i = 0; i < 10; ++i) {
+      deliver();
+      tick();
+    }
+    CHECK(report().state == shard_state::serving);
+    outgoing.clear();
+    send(block(0, 2), 2);
+    CHECK(acks.empty());
+    CHECK(!average(1).known_entity);
+    for (auto i = 0; i < 10 && acks.empty(); ++i) {
+      deliver();
+      tick();
+    }
+    CHECK(ack().copies == 2);
     CHECK(average(1).count == 1);
+    CHECK(copy.durable() == report().replica.end);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "a promise is kept on the disk before it is "
+                             "reported") {
+    begin(2);
+    send(block(0, 2), 2);
+    journal.hold = true;
+    tell(host, fence{3, 7});
+    CHECK(fence_reports.empty());
+    journal.release();
+    run();
+    REQUIRE(fence_reports.size() == 1);
+    CHECK(fence_reports[0].epoch == 7);
+    CHECK(fence_reports[0].from == us);
+    CHECK(fence_reports[0].end.index == 3);
+    CHECK(journal.records[3].promised == 7);
+    acks.clear();
+    send(block(2, 1), 2);
+    CHECK(ack().code == ec::stale_epoch);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "a copy that somebody counts on stays; one that "
+                             "nobody does may go") {
+    begin(2);
+    CHECK(!must(ask<bool>(host, drop_copy{3, 2})));
+    auto other = member{"id2", "disk2", 1};
+    tell(host,
+         announced_shard{{{3, 4, other.node, {other}, {}, 1}, {}}, rules()});
+    CHECK(!must(ask<bool>(host, drop_copy{3, 3})));
+    CHECK(must(ask<bool>(host, drop_copy{3, 4})));
+    CHECK(must(ask<bool>(host, drop_copy{3, 4})));
+    send(block(0, 1), 2);
+    CHECK(ack().code == ec::stale_epoch);
+    CHECK(contains(average(1).text, "shard 3 has left node n1"));
   }
 
   TEST_CASE_FIXTURE(fixture, "new settings enter the log with the next tick") {
@@ -511,11 +636,12 @@ TEST_SUITE("actors/shard_host") {
     REQUIRE(reports.size() == 1);
     auto& x = reports[0];
     CHECK(x.shard == 3);
-    CHECK(x.epoch == 4);
+    CHECK(x.replica.epoch == 4);
+    CHECK(x.replica.role == replica_role::primary);
     CHECK(x.state == shard_state::serving);
-    CHECK(x.index == 3);
-    CHECK(x.chain == journal.logs[3].back()->chain);
-    CHECK(!x.empty);
+    CHECK(x.replica.committed.index == 3);
+    CHECK(x.replica.committed.chain == journal.logs[3].back()->chain);
+    CHECK(!x.replica.empty);
     CHECK(x.clock == start + 3);
     CHECK(x.entities == 3);
     CHECK(x.window_bytes > 0);
