@@ -140,7 +140,7 @@ failure tls_channel::why(const std::string& whom) const {
   if (greeted_ == tls_greeting.size())
     return {ec::unreachable,
             whom + " has a certificate of our CA, but is no weir"};
-  if (!of_tls)
+  if (!of_tls || reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)
     return {ec::unreachable,
             whom
               + " closed the connection during the handshake of TLS; it "

@@ -11,9 +11,9 @@ namespace weir {
 
 /// What strangers may cost.
 struct tls_door_limits {
-  /// Connections whose handshake is not done; each costs a descriptor and some
-  /// tens of KiB. With one more the oldest one goes: whoever means it needs
-  /// milliseconds, and who just holds a place loses it.
+  /// Connections whose handshake is not done; each costs a descriptor, and up
+  /// to 200 KiB if it sends much. With one more the oldest one goes: whoever
+  /// means it needs milliseconds, and who just holds a place loses it.
   size_t pending_max = 128;
   /// What the oldest one is given even so. Meanwhile others wait in the
   /// system's queue: a flood is taken in at `pending_max` in this time.
