@@ -341,8 +341,11 @@ class TlsTest(SimpleTest):
     # -- strangers
 
     def test_garbage_on_every_port_stops_nobody(self):
-        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        # A socket each, on two ports.
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = max(limits[0], 2 * STRANGERS + 100)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, limits[1]))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
         cluster = self.start_tls(1)
         (node,) = cluster.status()["nodes"]
         servers = [cluster.head.process, cluster.nodes[0].process]
