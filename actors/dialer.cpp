@@ -1,8 +1,13 @@
 #include "actors/dialer.hpp"
 
+#include "actors/process.hpp"
+#include "actors/tls_scribe.hpp"
 #include "messages/types.hpp"
+#include "tls/dial.hpp"
 
 #include <caf/actor_system.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/io/basp_broker.hpp>
 #include <caf/io/middleman.hpp>
 #include <caf/io/middleman_actor.hpp>
 #include <caf/sec.hpp>
@@ -10,12 +15,7 @@
 
 #include <fmt/format.h>
 
-#include <arpa/inet.h>
-#include <netdb.h>
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <memory>
 
 namespace weir {
 
@@ -25,48 +25,28 @@ namespace {
 /// without a word is not waited for until the caller's time is over.
 constexpr auto attempt_timeout = std::chrono::seconds{2};
 
-using address_list = std::unique_ptr<addrinfo, decltype(&freeaddrinfo)>;
+/// The connector's own time-out comes first, and says more.
+constexpr auto connector_grace = std::chrono::milliseconds{100};
 
-result<address_list> look_up(const std::string& host, uint16_t port) {
-  auto hints = addrinfo{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  auto code
-    = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
-  if (code != 0)
-    return fail(ec::unreachable, fmt::format("the host {} is not known: {}",
-                                             host, gai_strerror(code)));
-  return address_list{found, &freeaddrinfo};
+/// Connects by TLS, once. It blocks meanwhile, hence a thread of its own.
+caf::behavior tls_connector(caf::event_based_actor* self, tls_context_ptr tls,
+                            std::chrono::milliseconds timeout) {
+  return {
+    [=](caf::connect_atom connect, const std::string& host,
+        uint16_t port) -> caf::result<caf::message> {
+      self->quit();
+      auto channel = dial_tls(*tls, host, port, timeout);
+      if (!channel)
+        return to_error(channel.error());
+      auto& system = self->system();
+      self->delegate(system.middleman().named_broker<caf::io::basp_broker>(
+                       caf::atom("BASP")),
+                     connect, make_tls_scribe(system, std::move(*channel)),
+                     port);
+      return caf::delegated<caf::message>{};
+    },
+  };
 }
-
-bool is_loopback(const sockaddr* x) {
-  if (x->sa_family == AF_INET) {
-    auto& in = *reinterpret_cast<const sockaddr_in*>(x);
-    return ntohl(in.sin_addr.s_addr) >> 24 == 127;
-  }
-  auto& in = *reinterpret_cast<const sockaddr_in6*>(x);
-  return x->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&in.sin6_addr);
-}
-
-} // namespace
-
-result<void> check_listen_host(const std::string& host) {
-  auto found = look_up(host, 0);
-  if (!found)
-    return tl::unexpected(std::move(found.error()));
-  for (auto i = found->get(); i != nullptr; i = i->ai_next)
-    if (!is_loopback(i->ai_addr))
-      return fail(ec::invalid_argument,
-                  fmt::format("refusing to listen on {}: whoever reaches the "
-                              "port of a node without encryption controls it, "
-                              "so only loopback addresses are allowed; use "
-                              "127.0.0.1, or a tunnel (ssh, WireGuard) that "
-                              "ends there",
-                              host));
-  return {};
-}
-
-namespace {
 
 /// One attempt to connect, and then the next until the time is over.
 void attempt(dialer_actor::pointer self, const dial& x,
@@ -74,24 +54,32 @@ void attempt(dialer_actor::pointer self, const dial& x,
   auto whom = fmt::format("{}:{}", x.to.host, x.to.port);
   auto timeout
     = std::min<std::chrono::milliseconds>(x.timeout, attempt_timeout);
+  auto tls = tls_of(self->system());
   auto begun = self->clock().now();
   auto failed = [=](caf::error& err) mutable {
     using std::chrono::milliseconds;
     auto spent = std::chrono::ceil<milliseconds>(self->clock().now() - begun);
     auto again = x;
     again.timeout -= std::max(spent, milliseconds{1});
+    auto why = to_failure(err, whom);
     // The second is what CAF calls a connection that has had no answer when
     // heartbeats are due, however young it is.
     auto too_slow
-      = err == caf::sec::request_timeout || err == caf::sec::connection_timeout;
+      = why.code == ec::timeout || err == caf::sec::connection_timeout;
     if (too_slow && again.timeout.count() > 0)
-      attempt(self, again, promise);
-    else
-      promise.deliver(to_error(to_failure(err, whom)));
+      return attempt(self, again, promise);
+    if (tls == nullptr && err == caf::sec::disconnect_during_handshake)
+      why.text = whom
+                 + " closed the connection before it said anything; it "
+                   "may want TLS (--tls-dir), or is no weir";
+    promise.deliver(to_error(why));
   };
+  auto connector = tls ? self->spawn<caf::detached>(tls_connector, tls, timeout)
+                       : caf::actor_cast<caf::actor>(
+                         self->system().middleman().actor_handle());
   self
-    ->request(self->system().middleman().actor_handle(), timeout,
-              caf::connect_atom::value, x.to.host, x.to.port)
+    ->request(connector, timeout + connector_grace, caf::connect_atom::value,
+              x.to.host, x.to.port)
     .then(
       [=](const caf::node_id&, const caf::strong_actor_ptr& actor,
           const std::set<std::string>&) mutable {

@@ -6,10 +6,6 @@
 
 namespace weir {
 
-/// Why a process may not listen at `host` without encryption, or nothing: only
-/// loopback addresses are allowed.
-result<void> check_listen_host(const std::string& host);
-
 dialer_actor::behavior_type dialer(dialer_actor::pointer self);
 
 /// What a published actor answers to a hello.

@@ -9,7 +9,12 @@
 
 namespace weir {
 
-/// Opens `host`:`port` (0: any free port) and publishes an actor there.
+/// Why a process may not listen at `host`, or nothing: without encryption only
+/// loopback addresses are allowed.
+result<void> check_listen_host(const std::string& host, bool encrypted);
+
+/// Opens `host`:`port` (0: any free port) and publishes an actor there, with
+/// the system's encryption.
 /// @param interface `system.message_types(handle)`
 /// @returns the port
 result<uint16_t> listen(caf::actor_system& system, const std::string& host,

@@ -11,6 +11,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 
@@ -47,7 +48,19 @@ spdlog::level::level_enum to_level(log_severity x) {
 
 } // namespace
 
-system_config::system_config() {
+result<loaded_tls> load_tls(const process_settings& x) {
+  if (x.tls_dir.empty())
+    return loaded_tls{};
+  auto identity = load_identity(x.tls_dir, std::time(nullptr));
+  if (!identity)
+    return tl::unexpected(std::move(identity.error()));
+  auto context = tls_context::make(*identity);
+  if (!context)
+    return tl::unexpected(std::move(context.error()));
+  return loaded_tls{std::move(*context), std::move(identity->warnings)};
+}
+
+system_config::system_config(tls_context_ptr tls) : tls_(std::move(tls)) {
   add_messages(*this);
   load<caf::io::middleman>();
   // Work stealing, the default, lets busy actors starve the others.
@@ -64,8 +77,13 @@ system_config::system_config() {
   set("middleman.workers", size_t{0});
 }
 
-caf::actor_system& start_system() {
-  static auto& config = *new system_config;
+tls_context_ptr tls_of(const caf::actor_system& system) {
+  auto config = dynamic_cast<const system_config*>(&system.config());
+  return config != nullptr ? config->tls() : nullptr;
+}
+
+caf::actor_system& start_system(tls_context_ptr tls) {
+  static auto& config = *new system_config{std::move(tls)};
   static auto& instance = *new caf::actor_system{config};
   return instance;
 }

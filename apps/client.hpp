@@ -16,11 +16,12 @@ namespace weir {
 /// A command's connection to a coordinator.
 class client {
 public:
-  /// Connects to `x.join`. Fails with `timeout` or `unreachable`.
+  /// Connects to `x.join`. Fails with `timeout`, `unreachable` or `untrusted`.
   static result<std::unique_ptr<client>> connect(const process_settings& x);
 
-  /// Without a connection, for those who connect by themselves.
-  explicit client(const process_settings& x);
+  /// Without a connection, for those who connect by themselves. Fails if
+  /// `x.tls_dir` is not what it should be, at every call or at none.
+  static result<std::unique_ptr<client>> start(const process_settings& x);
 
   ~client();
 
@@ -67,6 +68,8 @@ public:
   }
 
 private:
+  client(const process_settings& x, caf::actor_system& system);
+
   process_settings process_;
   caf::actor_system& system_;
   caf::scoped_actor self_;

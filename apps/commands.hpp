@@ -16,6 +16,7 @@ command window_command();
 command tail_command();
 command status_command();
 command config_command();
+command certs_command();
 command generate_command();
 command version_command();
 

@@ -139,7 +139,7 @@ runner declare_set(CLI::App& app) {
                 "Settings of the cluster and their new values; or as flags.")
     ->type_name("");
   auto flags = option_flags{app};
-  flags.all(option_scope::cluster).only({"join", "timeout"});
+  flags.all(option_scope::cluster).only({"join", "timeout", "tls-dir"});
   return [words, flags]() -> result<exit_code> {
     auto options = flags.resolve();
     if (!options)

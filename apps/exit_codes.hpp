@@ -35,6 +35,7 @@ constexpr exit_code to_exit_code(ec x) {
     case ec::none:
       return exit_code::ok;
     case ec::invalid_argument:
+    case ec::untrusted:
       return exit_code::usage;
     case ec::not_found:
       return exit_code::not_found;

@@ -137,7 +137,7 @@ result<reader_options> to_reader_options(const arguments& x) {
 class ingest_run {
 public:
   ingest_run(const arguments& opts, const process_settings& process)
-    : opts_(opts), process_(process), client_(process) {
+    : opts_(opts), process_(process) {
     // nop
   }
 
@@ -166,7 +166,7 @@ private:
 
   const arguments& opts_;
   const process_settings& process_;
-  client client_;
+  std::unique_ptr<client> client_;
   std::shared_ptr<ingest_gate> gate_ = std::make_shared<ingest_gate>();
   ingest_actor actor_;
   std::unique_ptr<reader> input_;
@@ -192,8 +192,12 @@ result<void> ingest_run::open() {
   if (!input)
     return tl::unexpected(input.error());
   input_ = std::move(*input);
-  actor_ = client_.system().spawn(
-    ingest_host, ingest_context{process_, client_.dialer(), opts_.producer,
+  auto made = client::start(process_);
+  if (!made)
+    return tl::unexpected(made.error());
+  client_ = std::move(*made);
+  actor_ = client_->system().spawn(
+    ingest_host, ingest_context{process_, client_->dialer(), opts_.producer,
                                 opts_.resume, gate_});
   // The dialer's and the coordinator's own time-outs come first, and say more.
   auto start
@@ -415,8 +419,9 @@ runner declare(CLI::App& app) {
   app.add_flag("--json", opts->json, "The summary as one JSON object.");
   app.add_flag("--quiet", opts->quiet, "No progress, even on a terminal.");
   auto flags = option_flags{app};
-  flags.only({"join", "timeout", "inflight-bytes-max", "frame-bytes-max",
-              "block-readings-max", "block-bytes-max", "linger"});
+  flags.only({"join", "timeout", "tls-dir", "inflight-bytes-max",
+              "frame-bytes-max", "block-readings-max", "block-bytes-max",
+              "linger"});
   return [opts, flags]() -> result<exit_code> {
     auto options = flags.resolve();
     if (!options)

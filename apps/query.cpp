@@ -408,7 +408,7 @@ runner declare_average(CLI::App& app) {
     ->type_name("DURATION");
   app.add_flag("--json", opts->json, "One JSON object an answer.");
   auto flags = option_flags{app};
-  flags.only({"join", "timeout"});
+  flags.only({"join", "timeout", "tls-dir"});
   return [opts, flags]() -> result<exit_code> {
     auto options = flags.resolve();
     if (!options)

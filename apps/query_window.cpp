@@ -156,7 +156,7 @@ option_flags add_common(CLI::App& app, arguments& opts) {
                "Of a window that is not final the totals so far, too.");
   app.add_flag("--json", opts.json, "One JSON object a metric and window.");
   auto flags = option_flags{app};
-  flags.only({"join", "timeout"});
+  flags.only({"join", "timeout", "tls-dir"});
   return flags;
 }
 

@@ -10,7 +10,7 @@ template <server_role Role>
 runner declare(CLI::App& app) {
   auto flags = option_flags{app};
   flags.only({"data", "listen", "log-level", "log-file", "heartbeat",
-              "failure-timeout", "timeout"});
+              "failure-timeout", "timeout", "tls-dir"});
   if (Role != server_role::coordinator)
     flags.only({"name", "advertise", "node-pending-bytes-max",
                 "checkpoint-every", "checkpoint-chunk-entities"});

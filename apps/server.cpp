@@ -72,6 +72,7 @@ public:
   result<exit_code> run();
 
 private:
+  result<void> check_advertised() const;
   result<void> open_catalog();
   result<void> warn_about_settings() const;
   dialer_actor start_dialer();
@@ -94,6 +95,20 @@ private:
   std::vector<caf::actor> actors_;
   coordinator_actor coordinator_;
 };
+
+/// All addresses of a machine are none that somebody could be told to use.
+result<void> server::check_advertised() const {
+  auto& host = process_.listen.host;
+  auto anywhere = host == "0.0.0.0" || host == "::";
+  if (!anywhere || process_.advertise || role_ == server_role::coordinator)
+    return {};
+  return fail(
+    ec::invalid_argument,
+    fmt::format("a node that listens on {} has to tell others where "
+                "they reach it: add --advertise HOST:0, with the name "
+                "or address of this machine",
+                host));
+}
 
 result<void> server::open_catalog() {
   auto db = catalog::open(dir_->file("coordinator.db"));
@@ -289,8 +304,16 @@ void server::stop() {
 result<exit_code> server::run() {
   if (auto done = start_logging(process_); !done)
     return tl::unexpected(done.error());
-  if (auto done = check_listen_host(process_.listen.host); !done)
+  auto encrypted = !process_.tls_dir.empty();
+  if (auto done = check_listen_host(process_.listen.host, encrypted); !done)
     return tl::unexpected(done.error());
+  if (auto done = check_advertised(); !done)
+    return tl::unexpected(done.error());
+  auto tls = load_tls(process_);
+  if (!tls)
+    return tl::unexpected(tls.error());
+  for (auto& text : tls->warnings)
+    spdlog::warn("{}", text);
   // Before any thread exists, so that only `sigwait` below sees them.
   auto signals = sigset_t{};
   sigemptyset(&signals);
@@ -301,7 +324,7 @@ result<exit_code> server::run() {
   if (!dir)
     return tl::unexpected(dir.error());
   dir_ = std::move(*dir);
-  system_ = &start_system();
+  system_ = &start_system(tls->context);
   auto done = result<void>{};
   if (role_ != server_role::node)
     done = start_coordinator();

@@ -194,7 +194,7 @@ runner declare(CLI::App& app) {
     ->type_name("WINDOWS")
     ->check(refuse_negative);
   auto flags = option_flags{app};
-  flags.only({"join", "timeout"});
+  flags.only({"join", "timeout", "tls-dir"});
   return [opts, flags]() -> result<exit_code> {
     auto options = flags.resolve();
     if (!options)

@@ -27,7 +27,7 @@ runner with_client(CLI::App& app, std::shared_ptr<Arguments> opts,
                    result<exit_code> (*run)(client&, const process_settings&,
                                             const Arguments&)) {
   auto flags = option_flags{app};
-  flags.only({"join", "timeout"});
+  flags.only({"join", "timeout", "tls-dir"});
   return [opts, flags, run]() -> result<exit_code> {
     auto options = flags.resolve();
     if (!options)

@@ -290,11 +290,13 @@ std::vector<option> process_options() {
     address<&p::listen>("listen", 0,
                         "Where the process takes connections; port 0 takes any "
                         "free one. Whoever can connect is trusted, so the "
-                        "default is reachable from this machine only."),
+                        "default is reachable from this machine only; other "
+                        "addresses need tls-dir."),
     address<&p::advertise>(
-      "advertise", 1,
+      "advertise", 0,
       "The address that others are told to connect to, where it is not the one "
-      "listened on: behind a NAT, or when listening on 0.0.0.0.")
+      "listened on: behind a NAT, or when listening on 0.0.0.0. Port 0 stands "
+      "for the port listened on.")
       .if_unset("the address that it listens on"),
     address<&p::join>(
       "join", 1,
@@ -317,6 +319,12 @@ std::vector<option> process_options() {
       "log-file", "path",
       "File that the log is appended to, instead of standard error.")
       .if_unset("standard error"),
+    text<&p::tls_dir>(
+      "tls-dir", "directory",
+      "Where ca.pem, cert.pem and key.pem are, from `weir certs add`. With it "
+      "every connection is encrypted, and only whoever has a certificate of "
+      "that CA gets in; all processes of a cluster have one, or none.")
+      .if_unset("no encryption, and loopback addresses only"),
     bytes<&p::inflight_bytes_max>(
       "inflight-bytes-max", 64 * kib, gib,
       "Bytes that a producer has under way to one node before it stops reading "

@@ -82,6 +82,8 @@ struct process_settings {
   log_severity log_level = log_severity::info;
   /// Empty: standard error.
   std::string log_file;
+  /// Empty: connections are not encrypted.
+  std::string tls_dir;
   uint64_t inflight_bytes_max = 8 << 20;
   uint64_t frame_bytes_max = 512 << 10;
   uint32_t block_readings_max = 2048;

@@ -47,6 +47,8 @@ enum class ec : uint8_t {
   overflow = 18,
   /// A name that is taken already.
   conflict = 19,
+  /// One end of a connection does not accept the other's certificate.
+  untrusted = 20,
 };
 
 /// An operating error, as a sentence that says what was wrong, where, and what
