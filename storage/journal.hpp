@@ -137,7 +137,9 @@ public:
   /// that entry, or begins right after it, or has none at all. Where not, the
   /// checkpoint came from another node, and a crash kept `replace` from
   /// following it: call `replace(shard, end, {})`. (A log whose end was lost
-  /// with a damaged WAL looks the same.) Errors: `damaged`.
+  /// with a damaged WAL looks the same.) That brings back a checkpoint which
+  /// needs no replay; one that does has no log to end it any more, which the
+  /// shard's recovery tells. Errors: `damaged`.
   result<bool> follows(uint32_t shard, const log_position& end);
 
   /// Shards with entries, ascending.
