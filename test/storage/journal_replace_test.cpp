@@ -103,6 +103,9 @@ TEST_SUITE("storage/journal replace") {
     auto other_epoch = position_of(xs[6]);
     ++other_epoch.epoch;
     CHECK(!follows(4, other_epoch));
+    auto before_first = position_of(xs[3]);
+    ++before_first.chain;
+    CHECK(!follows(4, before_first));
     CHECK(!follows(4, {}));
     // One without entries contradicts nothing; one from the first on follows
     // no checkpoint at all.

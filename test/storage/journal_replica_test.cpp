@@ -92,7 +92,9 @@ TEST_SUITE("storage/journal replica") {
     auto other_bytes = xs[3];
     other_bytes.envelope += "!";
     seal(other_bytes, 1, 4, xs[2].chain);
-    for (auto& x : {other_chain, other_epoch, other_bytes}) {
+    auto only_chain = other_bytes;
+    only_chain.chain = xs[3].chain;
+    for (auto& x : {other_chain, other_epoch, other_bytes, only_chain}) {
       CHECK(code_of(store->append(x)) == ec::sequence_gap);
       CHECK(!store->dirty());
     }
@@ -243,7 +245,8 @@ TEST_SUITE("storage/journal replica") {
   TEST_CASE_FIXTURE(disk_fixture,
                     "a full disk undoes cuts and records with the "
                     "entries around them") {
-    auto ours = make_log(4, 6);
+    auto all = make_log(4, 7);
+    auto ours = slice(all, 0, 6);
     auto theirs = make_log(4, 4, 77, 3, ours[1].chain);
     append(ours);
     must(store->put_record(record_of(4, 1)));
@@ -259,10 +262,11 @@ TEST_SUITE("storage/journal replica") {
     CHECK(same(log(4), ours));
     CHECK(must(store->records()) == records{record_of(4, 1)});
     CHECK(code_of(store->append(theirs[0])) == ec::sequence_gap);
+    must(store->append(all[6]));
     must(store->cut(4, 2));
     append(theirs);
     must(store->commit());
-    CHECK(log(4).size() == 6);
+    CHECK(same(slice(log(4), 2, 6), theirs));
   }
 
   TEST_CASE_FIXTURE(disk_fixture, "cuts and records are synced by the commit") {
