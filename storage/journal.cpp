@@ -34,7 +34,8 @@ CREATE UNIQUE INDEX entry_by_index ON entry (shard, idx);
 )";
 
 /// What copies of a shard on several nodes need: how much of the log was known
-/// to be committed, beside every entry, and a record a shard.
+/// to be committed, beside every entry, a record a shard, and a log that is to
+/// take the place of a shard's own.
 constexpr auto second_schema = R"(
 ALTER TABLE entry ADD COLUMN committed INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE entry ADD COLUMN committed_crc INTEGER NOT NULL DEFAULT 0;
@@ -48,16 +49,39 @@ CREATE TABLE replica (
   promised INTEGER NOT NULL,
   crc INTEGER NOT NULL
 );
+CREATE TABLE staged (
+  shard INTEGER NOT NULL,
+  idx INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  kind INTEGER NOT NULL,
+  producer BLOB NOT NULL,
+  session INTEGER NOT NULL,
+  after INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  envelope BLOB NOT NULL,
+  block BLOB NOT NULL,
+  crc INTEGER NOT NULL,
+  chain INTEGER NOT NULL,
+  committed INTEGER NOT NULL,
+  committed_crc INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX staged_by_index ON staged (shard, idx);
+CREATE TABLE staged_log (
+  shard INTEGER PRIMARY KEY,
+  after_idx INTEGER NOT NULL,
+  after_epoch INTEGER NOT NULL,
+  after_chain INTEGER NOT NULL,
+  from_index INTEGER NOT NULL,
+  idx INTEGER NOT NULL,
+  epoch INTEGER NOT NULL,
+  chain INTEGER NOT NULL,
+  crc INTEGER NOT NULL
+);
 )";
 
 constexpr const char* upgrades[] = {second_schema};
 
 constexpr auto format = file_format{0x5765694A, 2, first_schema, upgrades};
-
-constexpr auto insert_sql
-  = "INSERT INTO entry (shard, idx, epoch, kind, producer, session, after,"
-    " position, envelope, block, crc, chain, committed, committed_crc)"
-    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 
 constexpr auto read_sql
   = "SELECT idx, epoch, kind, producer, session, after, position, envelope,"
@@ -73,13 +97,13 @@ constexpr auto put_record_sql
   = "REPLACE INTO replica (shard, epoch, primary_node, members, eligible,"
     " min_copies, promised, crc) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
+constexpr auto record_sql
+  = "SELECT shard, epoch, primary_node, members, eligible, min_copies,"
+    " promised, crc FROM replica WHERE shard = ?1";
+
 constexpr auto records_sql
   = "SELECT shard, epoch, primary_node, members, eligible, min_copies,"
     " promised, crc FROM replica ORDER BY shard";
-
-log_position position_of(const log_entry& x) {
-  return {x.index, x.epoch, x.chain};
-}
 
 tl::unexpected<failure> refused(const std::string& path, const log_entry& x,
                                 ec code, const std::string& why) {
@@ -95,25 +119,32 @@ result<journal> journal::open(const std::string& path, durability level) {
   if (!db)
     return tl::unexpected(std::move(db.error()));
   auto self = journal{std::move(*db)};
-  if (auto done = self.prepare(); !done)
+  auto done = self.prepare().and_then([&] {
+    return self.prepare_stage();
+  });
+  if (!done)
     return tl::unexpected(std::move(done.error()));
   return self;
 }
 
 result<void> journal::prepare() {
   return db_.prepare({
-    {insert_, insert_sql, "append an entry"},
+    {insert_, insert_sql("entry").c_str(), "append an entry"},
     {read_, read_sql, "read entries"},
     {tail_, tail_sql, "read a log's last entry"},
     {first_, "SELECT idx FROM entry WHERE shard = ?1 ORDER BY idx LIMIT 1",
      "read a log's first index"},
-    {shards_, "SELECT DISTINCT shard FROM entry ORDER BY shard", "list shards"},
+    {shards_,
+     "SELECT shard FROM entry UNION SELECT shard FROM staged"
+     " UNION SELECT shard FROM staged_log ORDER BY shard",
+     "list shards"},
     {truncate_, "DELETE FROM entry WHERE shard = ?1 AND idx <= ?2",
      "truncate a log"},
     {cut_, "DELETE FROM entry WHERE shard = ?1 AND idx > ?2",
      "cut a log's end"},
     {remove_, "DELETE FROM entry WHERE shard = ?1", "remove a shard"},
     {put_record_, put_record_sql, "write down a copy's record"},
+    {record_, record_sql, "read a copy's record"},
     {records_, records_sql, "read the copies' records"},
   });
 }
@@ -173,12 +204,18 @@ result<void> journal::append(const log_entry& x, uint64_t committed) {
       return tl::unexpected(std::move(there.error()));
     if (*there && (*there)->at == position_of(x) && (*there)->crc == x.crc)
       return {};
+    // It was stored once, and truncated since.
+    auto first = first_index(x.shard);
+    if (!first)
+      return tl::unexpected(std::move(first.error()));
+    if (*first && x.index < **first)
+      return {};
   }
   if (last->index > 0)
     if (auto fine = check_next(*last, x); !fine)
       return fine;
   auto done = write([&] {
-    return insert(x, committed);
+    return insert(insert_, x, committed);
   });
   if (!done)
     return done;
@@ -188,14 +225,15 @@ result<void> journal::append(const log_entry& x, uint64_t committed) {
   return {};
 }
 
-result<void> journal::insert(const log_entry& x, uint64_t committed) {
+result<void> journal::insert(statement& into, const log_entry& x,
+                             uint64_t committed) {
   auto producer = std::array<uint64_t, 2>{x.producer.high, x.producer.low};
   auto producer_bytes = std::string_view{
     reinterpret_cast<const char*>(producer.data()), sizeof(producer)};
-  return insert_.run(x.shard, x.index, x.epoch, static_cast<uint8_t>(x.kind),
-                     blob{producer_bytes}, x.session, x.after, x.position,
-                     blob{x.envelope}, blob{x.block}, x.crc, x.chain, committed,
-                     committed_crc(x, committed));
+  return into.run(x.shard, x.index, x.epoch, static_cast<uint8_t>(x.kind),
+                  blob{producer_bytes}, x.session, x.after, x.position,
+                  blob{x.envelope}, blob{x.block}, x.crc, x.chain, committed,
+                  committed_crc(x, committed));
 }
 
 result<void> journal::cut(uint32_t shard, uint64_t last) {
@@ -245,47 +283,16 @@ result<void> journal::set_durability(durability level) {
                                                  : sync_mode::normal);
 }
 
-result<void> journal::replace(uint32_t shard, const log_position& after,
-                              const std::vector<entry_ptr>& entries) {
-  if (auto done = commit(); !done)
-    return done;
-  auto last = after;
-  for (auto& x : entries) {
-    assert(x->shard == shard);
-    auto fine = check(*x).and_then([&] {
-      return check_next(last, *x);
-    });
-    if (!fine)
-      return fine;
-    last = position_of(*x);
-  }
-  tails_.erase(shard);
-  auto done = db_.transact([&]() -> result<void> {
-    if (auto removed = remove_.run(shard); !removed)
-      return removed;
-    for (auto& x : entries)
-      if (auto added = insert(*x, 0); !added)
-        return added;
-    return {};
-  });
-  if (done)
-    tails_[shard] = last;
-  return done;
-}
-
 result<bool> journal::truncate(uint32_t shard, uint64_t upto,
                                uint64_t rows_max) {
   assert((!dirty() || failed()) && rows_max > 0);
-  auto first = std::optional<uint64_t>{};
-  auto keep = [&](const row& x) -> result<bool> {
-    first = x.integer<uint64_t>(0);
+  auto known = first_index(shard);
+  if (!known)
+    return tl::unexpected(std::move(known.error()));
+  if (!*known || **known > upto)
     return true;
-  };
-  if (auto done = first_.each(keep, shard); !done)
-    return tl::unexpected(std::move(done.error()));
-  if (!first || *first > upto)
-    return true;
-  auto end = std::min(upto - *first, rows_max - 1) + *first;
+  auto first = **known;
+  auto end = std::min(upto - first, rows_max - 1) + first;
   auto done = db_.transact([&] {
     return truncate_.run(shard, end);
   });
@@ -297,8 +304,11 @@ result<bool> journal::truncate(uint32_t shard, uint64_t upto,
 result<void> journal::remove_shard(uint32_t shard) {
   assert(!dirty() || failed());
   tails_.erase(shard);
+  stages_.erase(shard);
   return db_.transact([&] {
-    return remove_.run(shard);
+    return remove_.run(shard).and_then([&] {
+      return delete_staged(shard);
+    });
   });
 }
 

@@ -29,6 +29,18 @@ constexpr uint64_t entry_bytes_max = 512ull << 20;
 /// SQLite orders signed numbers.
 constexpr uint64_t entry_index_max = INT64_MAX;
 
+/// What a checkpoint needs of a log: the entries after index `from_index`, as
+/// far as `end`, the last one that it contains in part. All 0 stands for no
+/// checkpoint, which needs a log from its first entry on.
+struct checkpoint_range {
+  uint64_t from_index = 0;
+  log_position end;
+
+  friend bool operator==(const checkpoint_range& x, const checkpoint_range& y) {
+    return x.from_index == y.from_index && x.end == y.end;
+  }
+};
+
 /// The logs of all shards of a node. What was written since the last commit
 /// (entries, cuts, records) makes one transaction: it is there in its order,
 /// and whole, or not at all.
@@ -94,23 +106,60 @@ public:
   /// @pre `!dirty()`.
   result<void> set_durability(durability level);
 
-  /// Commits, and then makes `entries` the shard's log in one transaction:
-  /// whatever it had goes. The first one follows `after`, as will the next one
-  /// that is appended if there is none. Refused as by `append`, with the old
-  /// log in place; durable like a commit.
-  /// @pre All are entries of `shard`.
-  result<void> replace(uint32_t shard, const log_position& after,
-                       const std::vector<entry_ptr>& entries);
-
   /// Deletes entries of `shard` up to index `upto` in one commit of at most
   /// `rows_max` rows, the oldest first. True when none is left.
   /// @pre `!dirty()`, `rows_max > 0`.
   result<bool> truncate(uint32_t shard, uint64_t upto, uint64_t rows_max);
 
-  /// Deletes all of a shard's entries. The record stays: who forgot a promise
-  /// could be talked into following a primary of the past.
+  /// Deletes all of a shard's entries, staged ones too. The record stays: who
+  /// forgot a promise could be talked into following a primary of the past.
   /// @pre `!dirty()`.
   result<void> remove_shard(uint32_t shard);
+
+  // -- another node's log, which takes the place of a shard's own
+  //
+  // Its checkpoint is in another file, so no transaction holds both. Therefore
+  // the log is staged beside the present one, then the checkpoint is finished
+  // and synced, and then the staged log is installed. Wherever a crash comes,
+  // `settle` tells by the checkpoint which log is the shard's. All of these
+  // commit what is open, and then make a transaction each.
+
+  /// Begins a staged log, and forgets one that was begun before.
+  /// Errors: `conflict` if a log that begins there is none for `checkpoint`.
+  /// @param after what the first entry follows
+  /// @param checkpoint what will be finished before the log is installed
+  result<void> begin_stage(uint32_t shard, const log_position& after,
+                           const checkpoint_range& checkpoint);
+
+  /// Adds entries to it, all of them or none. Other shards' commits wait for
+  /// one call, so that a long log should come in parts of a few MiB. Refused as
+  /// by `append`, except that nothing may come twice; and with `conflict` for
+  /// an entry that differs from the checkpoint's end.
+  /// @pre `begin_stage(shard)`, and all are entries of `shard`.
+  result<void> stage(uint32_t shard, const std::vector<entry_ptr>& entries);
+
+  /// The staged log is complete, and on the disk itself when this returns,
+  /// whatever the durability: the checkpoint may be finished now. After a full
+  /// disk it may be called again.
+  /// Errors: `sequence_gap` if the log does not reach the checkpoint's end.
+  /// @pre `begin_stage(shard)`.
+  result<void> end_stage(uint32_t shard);
+
+  /// The staged log becomes the shard's; whatever it had goes. Durable like a
+  /// commit.
+  /// @pre `end_stage(shard)`, and the checkpoint is finished and synced.
+  result<void> install_staged(uint32_t shard);
+
+  /// Forgets a staged log, if any.
+  result<void> discard_staged(uint32_t shard);
+
+  /// After a crash: installs a complete staged log if the shard's checkpoint is
+  /// the one that it was staged for, and the present log is none for that;
+  /// else forgets it. Without a staged log it changes nothing. True if it was
+  /// installed. Errors: `damaged`.
+  /// @param checkpoint the shard's, out of its meta
+  /// @pre The checkpoint is synced.
+  result<bool> settle(uint32_t shard, const checkpoint_range& checkpoint);
 
   // -- reading, what is in the open transaction included
 
@@ -133,15 +182,12 @@ public:
   /// The last entry of a shard, or nothing without rows. Checks its crc.
   result<std::optional<log_position>> tail(uint32_t shard);
 
-  /// Whether the log belongs to a checkpoint whose last entry is `end`: it has
-  /// that entry, or begins right after it, or has none at all. Where not, the
-  /// checkpoint came from another node, and a crash kept `replace` from
-  /// following it: call `replace(shard, end, {})`. (A log whose end was lost
-  /// with a damaged WAL looks the same.) Errors: `damaged`.
-  result<bool> follows(uint32_t shard, const log_position& end);
-
-  /// Shards with entries, ascending.
+  /// Shards with entries, or a staged log, ascending.
   result<std::vector<uint32_t>> shards();
+
+  /// The record of the copy of `shard`, if any; others' damage is not seen.
+  /// Errors: `damaged`.
+  result<std::optional<replica_record>> record(uint32_t shard);
 
   /// All records, by shard. Errors: `damaged` with the shard.
   result<std::vector<replica_record>> records();
@@ -174,12 +220,34 @@ private:
     uint64_t crc = 0;
   };
 
+  /// A staged log in the making.
+  struct staging {
+    log_position after;
+    checkpoint_range checkpoint;
+    /// Its last entry, or `after`.
+    log_position last;
+  };
+
+  /// What is written down of a complete one.
+  struct staged_mark {
+    log_position after;
+    checkpoint_range checkpoint;
+  };
+
+  static uint64_t mark_crc(uint32_t shard, const staged_mark& x);
   result<void> prepare();
+  result<void> prepare_stage();
   result<void> check(const log_entry& x) const;
   result<void> check_next(const log_position& last, const log_entry& x) const;
   result<log_position> known_tail(uint32_t shard);
   result<std::optional<held>> first_from(uint32_t shard, uint64_t index);
-  result<void> insert(const log_entry& x, uint64_t committed);
+  result<std::optional<uint64_t>> first_index(uint32_t shard);
+  result<void> insert(statement& into, const log_entry& x, uint64_t committed);
+  result<void> install(uint32_t shard, const staged_mark& x);
+  result<void> delete_staged(uint32_t shard);
+  result<bool> has_staged(uint32_t shard);
+  result<std::optional<staged_mark>> find_mark(uint32_t shard);
+  result<bool> holds(uint32_t shard, const checkpoint_range& x);
   void roll_back();
 
   /// Runs `body() -> result<void>` in the open transaction, or in a new one.
@@ -206,12 +274,21 @@ private:
   statement cut_;
   statement remove_;
   statement put_record_;
+  statement record_;
   statement records_;
+  statement stage_;
+  statement has_staged_;
+  statement install_;
+  statement drop_staged_;
+  statement put_mark_;
+  statement find_mark_;
+  statement drop_mark_;
   uint64_t pending_entries_ = 0;
   uint64_t pending_bytes_ = 0;
   /// Ends of logs as appended, loaded when first needed; an index of 0 stands
   /// for no rows.
   tsl::robin_map<uint32_t, log_position> tails_;
+  tsl::robin_map<uint32_t, staging> stages_;
 };
 
 } // namespace weir

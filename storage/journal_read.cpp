@@ -39,15 +39,22 @@ struct stored_entry {
     return kind <= UINT8_MAX && producer.done() && entry_crc(entry) == entry.crc
            && committed_crc(entry, committed) == x.integer<uint64_t>(12);
   }
-
-  log_position at() const {
-    return {entry.index, entry.epoch, entry.chain};
-  }
 };
 
 std::string changed(std::string_view what, uint64_t index) {
   return fmt::format("{} {} is not what was written (its checksum differs)",
                      what, index);
+}
+
+result<bool> read_record(const std::string& path, const row& x,
+                         replica_record& out) {
+  auto fine = config_columns::decode(x, out.config);
+  out.promised = x.integer<uint64_t>(6);
+  if (!fine || crc_of(out) != x.integer<uint64_t>(7))
+    return damaged(path, out.config.shard,
+                   "its copy's record is not what was written (its checksum "
+                   "differs)");
+  return true;
 }
 
 } // namespace
@@ -85,7 +92,7 @@ result<std::optional<log_position>> journal::tail(uint32_t shard) {
     if (!stored.decode(shard, x))
       return damaged(db_.path(), shard,
                      changed("its last entry,", stored.entry.index));
-    res = stored.at();
+    res = position_of(stored.entry);
     return true;
   };
   if (auto done = tail_.each(check_and_keep, shard); !done)
@@ -100,7 +107,7 @@ result<std::optional<journal::held>> journal::first_from(uint32_t shard,
   auto check_and_keep = [&](const row& x) -> result<bool> {
     if (!stored.decode(shard, x))
       return damaged(db_.path(), shard, changed("entry", stored.entry.index));
-    res = held{stored.at(), stored.entry.crc};
+    res = held{position_of(stored.entry), stored.entry.crc};
     return false;
   };
   if (auto done = read_.each(check_and_keep, shard, index); !done)
@@ -108,20 +115,15 @@ result<std::optional<journal::held>> journal::first_from(uint32_t shard,
   return res;
 }
 
-result<bool> journal::follows(uint32_t shard, const log_position& end) {
-  auto next = first_from(shard, end.index);
-  if (!next)
-    return tl::unexpected(std::move(next.error()));
-  if (!*next) {
-    auto last = tail(shard);
-    if (!last)
-      return tl::unexpected(std::move(last.error()));
-    return !*last;
-  }
-  auto& [at, crc] = **next;
-  if (at.index == end.index)
-    return at == end;
-  return at.index == end.index + 1 && chain_after(end.chain, crc) == at.chain;
+result<std::optional<uint64_t>> journal::first_index(uint32_t shard) {
+  auto res = std::optional<uint64_t>{};
+  auto keep = [&](const row& x) -> result<bool> {
+    res = x.integer<uint64_t>(0);
+    return true;
+  };
+  if (auto done = first_.each(keep, shard); !done)
+    return tl::unexpected(std::move(done.error()));
+  return res;
 }
 
 result<std::vector<uint32_t>> journal::shards() {
@@ -135,17 +137,20 @@ result<std::vector<uint32_t>> journal::shards() {
   return res;
 }
 
+result<std::optional<replica_record>> journal::record(uint32_t shard) {
+  auto res = std::optional<replica_record>{};
+  auto check_and_keep = [&](const row& x) {
+    return read_record(db_.path(), x, res.emplace());
+  };
+  if (auto done = record_.each(check_and_keep, shard); !done)
+    return tl::unexpected(std::move(done.error()));
+  return res;
+}
+
 result<std::vector<replica_record>> journal::records() {
   auto res = std::vector<replica_record>{};
-  auto check_and_keep = [&](const row& x) -> result<bool> {
-    auto& self = res.emplace_back();
-    auto fine = config_columns::decode(x, self.config);
-    self.promised = x.integer<uint64_t>(6);
-    if (!fine || crc_of(self) != x.integer<uint64_t>(7))
-      return damaged(db_.path(), self.config.shard,
-                     "its copy's record is not what was written (its checksum "
-                     "differs)");
-    return true;
+  auto check_and_keep = [&](const row& x) {
+    return read_record(db_.path(), x, res.emplace_back());
   };
   if (auto done = records_.each(check_and_keep); !done)
     return tl::unexpected(std::move(done.error()));

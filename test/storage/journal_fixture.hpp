@@ -5,6 +5,17 @@
 
 namespace weir::test {
 
+inline log_position position_of(const log_entry& x) {
+  return {x.index, x.epoch, x.chain};
+}
+
+inline std::vector<entry_ptr> shared(const std::vector<log_entry>& xs) {
+  auto res = std::vector<entry_ptr>{};
+  for (auto& x : xs)
+    res.push_back(std::make_shared<const log_entry>(x));
+  return res;
+}
+
 /// An open journal.
 struct journal_fixture {
   temporary_directory dir;
@@ -29,8 +40,12 @@ struct journal_fixture {
     return got.entries;
   }
 
-  bool follows(uint32_t shard, const log_position& end) {
-    return must(store->follows(shard, end));
+  /// Another node's log, whose checkpoint ends right before it.
+  void stage(uint32_t shard, const log_position& after,
+             const std::vector<log_entry>& xs) {
+    must(store->begin_stage(shard, after, {after.index, after}));
+    must(store->stage(shard, shared(xs)));
+    must(store->end_stage(shard));
   }
 };
 
@@ -40,10 +55,6 @@ struct faulty_disk_owner {
 };
 
 struct faulty_journal_fixture : faulty_disk_owner, journal_fixture {};
-
-inline log_position position_of(const log_entry& x) {
-  return {x.index, x.epoch, x.chain};
-}
 
 inline std::vector<log_entry> slice(const std::vector<log_entry>& xs,
                                     size_t from, size_t to) {

@@ -29,6 +29,8 @@ ec append(model_log& self, const log_entry& x, uint64_t committed) {
   for (auto& y : self.entries)
     if (same(x, y))
       return ec::none;
+  if (!self.entries.empty() && x.index < self.entries.front().index)
+    return ec::none;
   if (self.end && x.index != self.end->index + 1)
     return ec::sequence_gap;
   if (self.end && chain_after(self.end->chain, x.crc) != x.chain)
@@ -177,12 +179,16 @@ private:
                    ? *log.end
                    : log_position{1 + seed % 9, 1, seed};
     auto fresh = model_log{{}, {}, after};
-    auto entries = std::vector<entry_ptr>{};
+    must(store_->begin_stage(shard, after, {after.index, after}));
     for (auto n = *rc::gen::inRange(0, 5); n > 0; --n) {
       append(fresh, entry_after(*fresh.end, shard, seed++), 0);
-      entries.push_back(std::make_shared<log_entry>(fresh.entries.back()));
+      must(store_->stage(shard, shared({fresh.entries.back()})));
     }
-    must(store_->replace(shard, after, entries));
+    durable_ = now_;
+    must(store_->end_stage(shard));
+    if (*rc::gen::arbitrary<bool>())
+      return must(store_->discard_staged(shard));
+    must(store_->install_staged(shard));
     log = fresh;
     durable_ = now_;
   }
