@@ -18,6 +18,10 @@ constexpr uint64_t base_bytes_min = 1 << 20;
 caf::result<loaded_checkpoint> checkpointer_state::load(
   const load_checkpoint& x) {
   auto res = loaded_checkpoint{};
+  // What was found after a crash may not be on the disk itself yet; the journal
+  // is about to be settled by it.
+  if (auto done = db->sync(); !done)
+    return to_error(done.error());
   auto meta = db->load(
     x.shard, [&](std::string_view bytes, uint64_t covers) -> result<void> {
       res.chunks.push_back({std::string{bytes}, covers});

@@ -85,6 +85,8 @@ result<void> coordinator_host_state::init(
     node.draining = x.state == node_state::draining;
     // It has as long to come back as one that is lost just now.
     node.last_seen = now;
+    if (x.state == node_state::dead)
+      node.last_seen -= context_.process.replace_after;
     configs_->nodes().remember(std::move(node));
     auto where = parse_endpoint(x.address);
     auto& member = members_[x.id];
@@ -164,10 +166,11 @@ result<void> coordinator_host_state::free_name(const std::string& wanted,
   // Its place is free: the new one is there.
   other.last_seen = ticks() - context_.process.replace_after;
   configs_->nodes().remember(other);
-  return save_node(*owner);
+  return save_node(*owner, node_state::dead);
 }
 
-result<void> coordinator_host_state::save_node(const std::string& id) {
+result<void> coordinator_host_state::save_node(const std::string& id,
+                                               node_state state) {
   auto& node = *configs_->nodes().find(id);
   auto& member = members_[id];
   auto record = node_record{};
@@ -178,7 +181,7 @@ result<void> coordinator_host_state::save_node(const std::string& id) {
     = to_string(endpoint{member.listens.host, member.listens.port});
   record.incarnation = node.self.incarnation;
   record.last_seen = member.last_seen;
-  record.state = node.draining ? node_state::draining : node_state::alive;
+  record.state = node.draining ? node_state::draining : state;
   return context_.store->put_node(record);
 }
 

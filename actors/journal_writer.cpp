@@ -13,6 +13,9 @@ namespace {
 /// Rows deleted in one commit, so that new entries wait for it only briefly.
 constexpr uint64_t truncate_rows = 256;
 
+/// A log that is staged is committed in parts of about this size.
+constexpr size_t stage_bytes = 4 << 20;
+
 /// A record that did not get onto a full disk is written again after this long.
 constexpr auto retry_records_after = std::chrono::milliseconds{500};
 
@@ -50,7 +53,9 @@ void journal_writer_state::append(const store_entry& x,
   auto& shard = queue_[entry.shard];
   if (shard.first == nullptr)
     shard = {std::move(sender), x.entry, {}};
-  shard.last = {entry.index, entry.epoch, entry.chain};
+  // One that came again may be older than what is queued already.
+  if (entry.index >= shard.last.index)
+    shard.last = {entry.index, entry.epoch, entry.chain};
   commit_soon();
 }
 
@@ -111,14 +116,13 @@ void journal_writer_state::refuse_all(const failure& why) {
 
 caf::result<loaded_record> journal_writer_state::load(const load_record& x) {
   commit();
-  auto all = db->records();
-  if (!all)
-    return to_error(all.error());
+  auto found = db->record(x.shard);
+  if (!found)
+    return to_error(found.error());
   auto res = loaded_record{};
   res.record.config.shard = x.shard;
-  for (auto& record : *all)
-    if (record.config.shard == x.shard)
-      res.record = std::move(record);
+  if (*found)
+    res.record = std::move(**found);
   return res;
 }
 
@@ -168,12 +172,44 @@ caf::result<bool> journal_writer_state::cut(const cut_log& x) {
   return true;
 }
 
-caf::result<bool> journal_writer_state::replace(const replace_log& x) {
+caf::result<bool> journal_writer_state::stage(const stage_log& x) {
   commit();
-  if (auto done = db->replace(x.shard, x.after, x.entries); !done)
+  auto& range = x.checkpoint;
+  auto done = db->begin_stage(x.shard, x.after, {range.from_index, range.end});
+  auto part = std::vector<entry_ptr>{};
+  auto bytes = size_t{0};
+  for (auto i = size_t{0}; done && i < x.entries.size(); ++i) {
+    auto& entry = x.entries[i];
+    part.push_back(entry);
+    bytes += entry->block.size() + entry->envelope.size();
+    if (bytes < stage_bytes && i + 1 < x.entries.size())
+      continue;
+    done = db->stage(x.shard, part);
+    part.clear();
+    bytes = 0;
+  }
+  if (done)
+    done = db->end_stage(x.shard);
+  if (!done)
+    return to_error(done.error());
+  return true;
+}
+
+caf::result<bool> journal_writer_state::install(const install_log& x) {
+  commit();
+  if (auto done = db->install_staged(x.shard); !done)
     return to_error(done.error());
   forget_refusal(x.shard, 0);
   return true;
+}
+
+caf::result<bool> journal_writer_state::settle(const settle_log& x) {
+  commit();
+  auto& range = x.checkpoint;
+  auto done = db->settle(x.shard, {range.from_index, range.end});
+  if (!done)
+    return to_error(done.error());
+  return *done;
 }
 
 void journal_writer_state::forget_refusal(uint32_t shard, uint64_t after) {
@@ -235,8 +271,14 @@ journal_actor::behavior_type journal_writer(
     [self](const cut_log& x) {
       return self->state.cut(x);
     },
-    [self](const replace_log& x) {
-      return self->state.replace(x);
+    [self](const stage_log& x) {
+      return self->state.stage(x);
+    },
+    [self](const install_log& x) {
+      return self->state.install(x);
+    },
+    [self](const settle_log& x) {
+      return self->state.settle(x);
     },
     [self](const truncate_log& x) {
       self->state.truncate(x);

@@ -22,7 +22,9 @@ public:
   caf::result<log_part> read(const read_log& x);
   caf::result<log_checked> check(const check_log& x);
   caf::result<bool> cut(const cut_log& x);
-  caf::result<bool> replace(const replace_log& x);
+  caf::result<bool> stage(const stage_log& x);
+  caf::result<bool> install(const install_log& x);
+  caf::result<bool> settle(const settle_log& x);
   void truncate(const truncate_log& x);
   caf::result<bool> remove(const remove_shard& x);
   caf::result<bool> change(const set_durability& x);

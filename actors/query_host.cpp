@@ -26,16 +26,47 @@ void query_host_state::init(
   context_ = std::move(context);
   links_.init(self, context_.dialer, context_.cluster,
               std::chrono::milliseconds{context_.process.timeout});
+  coordinator_ = context_.coordinator;
+  self_->monitor(coordinator_);
   refresh();
+}
+
+void query_host_state::dial_coordinator() {
+  refreshing_ = true;
+  auto timeout = std::chrono::milliseconds{context_.process.timeout};
+  auto& to = context_.process.join;
+  auto tried = [this] {
+    refreshing_ = false;
+    ++lookups_;
+  };
+  self_
+    ->request(context_.dialer, 3 * timeout,
+              dial{{to.host, to.port},
+                   {wire_version, context_.cluster, "client", {}},
+                   timeout})
+    .then(
+      [this, tried](const dialed& x) {
+        tried();
+        if (x.who.role != "coordinator")
+          return;
+        coordinator_ = caf::actor_cast<coordinator_actor>(x.actor);
+        self_->monitor(coordinator_);
+        refresh();
+      },
+      [tried](caf::error&) {
+        tried();
+      });
 }
 
 void query_host_state::refresh() {
   if (refreshing_)
     return;
+  if (!coordinator_)
+    return dial_coordinator();
   refreshing_ = true;
   self_
-    ->request(context_.coordinator,
-              std::chrono::milliseconds{context_.process.timeout}, get_routes{})
+    ->request(coordinator_, std::chrono::milliseconds{context_.process.timeout},
+              get_routes{})
     .then(
       [this](const routes& x) {
         refreshing_ = false;
@@ -295,6 +326,10 @@ void query_host_state::alarm() {
 }
 
 void query_host_state::down(const caf::down_msg& x) {
+  if (coordinator_ && x.source == coordinator_.address()) {
+    coordinator_ = nullptr;
+    return;
+  }
   if (!links_.lost(x))
     return;
   refresh();

@@ -64,6 +64,7 @@ private:
   };
 
   void refresh();
+  void dial_coordinator();
   void alarm();
   void send(const round_ptr& x);
   void send(const round_ptr& x, uint32_t shard, std::vector<size_t> which);
@@ -84,6 +85,8 @@ private:
   query_context context_;
   node_links<query_actor::pointer> links_;
   std::optional<routes> routes_;
+  /// Null while it is dialed again.
+  coordinator_actor coordinator_;
   bool refreshing_ = false;
   /// How often the coordinator was asked for routes, with or without success.
   uint64_t lookups_ = 0;

@@ -188,6 +188,21 @@ void shard_host_state::carry_out(const new_copy_chunk& x) {
 }
 
 void shard_host_state::carry_out(const new_copy_install& x) {
+  // Checkpoint and log are in two files. Whatever a crash leaves of this, the
+  // old copy or the new one is there.
+  auto log = stage_log{
+    context_.shard, x.after, {x.meta.from_index, x.meta.end}, x.entries};
+  self_->request(context_.journal, disk_timeout, std::move(log))
+    .then(
+      [this, x](bool) {
+        replace_checkpoint(x);
+      },
+      [this](caf::error& err) {
+        fail_for_good(to_failure(err, "the journal"));
+      });
+}
+
+void shard_host_state::replace_checkpoint(const new_copy_install& x) {
   auto failed = [this](caf::error& err) {
     fail_for_good(to_failure(err, "the checkpoint store"));
   };
@@ -196,8 +211,8 @@ void shard_host_state::carry_out(const new_copy_install& x) {
       ->request(context_.checkpoints, disk_timeout,
                 remove_shard{context_.shard})
       .then(
-        [this, x](bool) {
-          replace_log(x);
+        [this, transfer = x.transfer](bool) {
+          replace_log(transfer);
         },
         failed);
     return;
@@ -206,18 +221,16 @@ void shard_host_state::carry_out(const new_copy_install& x) {
     ->request(context_.checkpoints, disk_timeout,
               finish_checkpoint{context_.shard, x.meta})
     .then(
-      [this, x](const checkpoint_stored&) {
-        replace_log(x);
+      [this, transfer = x.transfer](const checkpoint_stored&) {
+        replace_log(transfer);
       },
       failed);
 }
 
-void shard_host_state::replace_log(const new_copy_install& x) {
-  self_
-    ->request(context_.journal, disk_timeout,
-              weir::replace_log{context_.shard, x.after, x.entries})
+void shard_host_state::replace_log(uint64_t transfer) {
+  self_->request(context_.journal, disk_timeout, install_log{context_.shard})
     .then(
-      [this, transfer = x.transfer](bool) {
+      [this, transfer](bool) {
         receiving_copy_ = false;
         replica_->copy_installed(transfer, now());
         act();

@@ -8,6 +8,7 @@
 #include <spdlog/spdlog.h>
 
 #include <limits>
+#include <utility>
 
 // What a shard does for producers, for questions and for its node.
 
@@ -74,10 +75,22 @@ void shard_host_state::load_state() {
         if (!res)
           return fail_for_good(std::move(res.error()));
         replayed_ = replica_->replay_start();
-        replay();
+        settle({x.meta.from_index, x.meta.end});
       },
       [this](caf::error& err) {
         fail_for_good(to_failure(err, "the checkpoint store"));
+      });
+}
+
+void shard_host_state::settle(const checkpoint_extent& found) {
+  self_
+    ->request(context_.journal, disk_timeout, settle_log{context_.shard, found})
+    .then(
+      [this](bool) {
+        replay();
+      },
+      [this](caf::error& err) {
+        fail_for_good(to_failure(err, "the journal"));
       });
 }
 
@@ -99,6 +112,10 @@ void shard_host_state::replay() {
           return fail_for_good(std::move(res.error()));
         phase_ = phase::ready;
         act();
+        if (auto x = std::exchange(early_announcement_, {}))
+          announce(*x);
+        for (auto& y : std::exchange(early_messages_, {}))
+          receive(y);
       },
       [this](caf::error& err) {
         fail_for_good(to_failure(err, "the journal"));
@@ -212,6 +229,14 @@ void shard_host_state::open(const open_session& x,
 
 // -- queries
 
+/// For how long it might have been replaced as the primary without knowing: a
+/// process that was frozen hears of that a moment later than of a question.
+time_ms shard_host_state::unconfirmed_for() const {
+  auto heard = replica_->confirmed();
+  auto silence = heard ? now() - *heard : 0;
+  return silence > 3 * context_.replication.heartbeat ? silence : 0;
+}
+
 average_answers shard_host_state::average(const average_batch& x) const {
   auto res = average_answers{};
   res.answers.resize(x.requests.size());
@@ -221,7 +246,11 @@ average_answers shard_host_state::average(const average_batch& x) const {
   // learns may know nothing yet.
   auto follows = phase_ == phase::ready && !replica_->serving()
                  && replica_->role() >= replica_role::backup;
-  auto stale = follows ? this->now() - replica_->heard() : 0;
+  auto stale = follows ? this->now() - replica_->heard() : unconfirmed_for();
+  // Where another node leads, that one has to be asked.
+  auto elsewhere
+    = phase_ == phase::dropped
+      || (phase_ == phase::ready && !follows && replica_->leads_since() == 0);
   for (auto i = size_t{0}; i < x.requests.size(); ++i) {
     auto& request = x.requests[i];
     auto& answer = res.answers[i];
@@ -231,7 +260,7 @@ average_answers shard_host_state::average(const average_batch& x) const {
     answer.role = follows ? "backup" : "primary";
     answer.stale = stale;
     if (!why.empty() && !follows) {
-      answer.code = ec::unavailable;
+      answer.code = elsewhere ? ec::stale_epoch : ec::unavailable;
       answer.text = why;
       continue;
     }

@@ -82,6 +82,7 @@ private:
 
   void recover();
   void load_state();
+  void settle(const checkpoint_extent& found);
   void replay();
   void recovered();
   void fail_for_good(failure why);
@@ -104,7 +105,8 @@ private:
   void carry_out(const new_copy_chunk& x);
   void carry_out(const new_copy_install& x);
   void carry_out(const new_copy_abandon& x);
-  void replace_log(const new_copy_install& x);
+  void replace_checkpoint(const new_copy_install& x);
+  void replace_log(uint64_t transfer);
 
   void refuse(const caf::strong_actor_ptr& to, append_ack ack, ec code,
               std::string text) const;
@@ -112,6 +114,7 @@ private:
                  uint64_t epoch) const;
   std::string not_serving() const;
   bool serving() const;
+  time_ms unconfirmed_for() const;
   void answer_seal();
   void next_chunk(uint64_t number);
   void end_checkpoint(uint64_t upto);
@@ -134,6 +137,9 @@ private:
   log_position replayed_;
   std::map<producer_id, caller> callers_;
   time_ms cluster_clock_ = -1;
+  /// What came while it was recovering: it would come again, but much later.
+  std::optional<announced_shard> early_announcement_;
+  std::vector<peer_bytes> early_messages_;
   /// What was told the node last, to tell it of changes at once.
   uint64_t told_epoch_ = 0;
   replica_role told_role_ = replica_role::idle;

@@ -17,14 +17,20 @@ namespace {
 /// it. Past this the disk hangs.
 constexpr auto disk_timeout = std::chrono::minutes{5};
 
+/// Messages of other copies that are kept while a shard recovers: the first
+/// ones tell it where it stands. All of them come again.
+constexpr size_t early_messages_max = 8;
+
 } // namespace
 
 // -- from the coordinator
 
 void shard_host_state::announce(const announced_shard& x) {
   context_.rules = x.rules;
-  if (phase_ == phase::recovering)
-    return; // It comes again.
+  if (phase_ == phase::recovering) {
+    early_announcement_ = x;
+    return;
+  }
   replica_->announce(x.what, now());
   act();
 }
@@ -56,8 +62,13 @@ bool shard_host_state::drop(const drop_copy& x) {
 // -- from other copies
 
 void shard_host_state::receive(const peer_bytes& x) {
-  if (phase_ == phase::recovering || phase_ == phase::dropped)
-    return; // It comes again.
+  if (phase_ == phase::dropped)
+    return;
+  if (phase_ == phase::recovering) {
+    if (early_messages_.size() < early_messages_max)
+      early_messages_.push_back(x);
+    return;
+  }
   auto message = decode_peer_message(x.bytes);
   if (!message) {
     spdlog::error("shard {}: {}", context_.shard, message.error().text);

@@ -207,6 +207,7 @@ void leadership::receive(const replicated& x, int64_t now) {
   if (x.held.index > context_.copy->tail().index
       || (mine && !(*mine == x.held)))
     return; // Whatever that is, it does not hold our log.
+  from->heard_at = now;
   from->acknowledged(x.held, x.taken, now);
   if (!from->copy && x.again && x.held.index < from->sent.index
       && now - from->rewound_at >= context_.options->heartbeat) {
@@ -220,6 +221,15 @@ void leadership::receive(const replicated& x, int64_t now) {
   settle(now);
   pump(*from, now);
   consider(now);
+}
+
+std::optional<int64_t> leadership::confirmed() const {
+  auto res = std::optional<int64_t>{};
+  for (auto& x : config_.members)
+    if (auto known = peers_.find(x.node);
+        known != peers_.end() && !(x == context_.self))
+      res = std::min(res.value_or(INT64_MAX), known->second.heard_at);
+  return res;
 }
 
 std::optional<log_position> leadership::agreement(const log_claim& x) const {

@@ -92,6 +92,9 @@ public:
     return since_;
   }
 
+  /// When the last one of the other members was heard of; nothing without any.
+  std::optional<int64_t> confirmed() const;
+
   /// The journal must keep the entries after this index.
   uint64_t log_needed_after() const;
 

@@ -11,6 +11,7 @@ peer::peer(member x, bool is_learner, const log_position& at, int64_t now)
     base(at),
     needed_after(at.index),
     progress_at(now),
+    heard_at(now),
     rewound_at(now) {
   // nop
 }

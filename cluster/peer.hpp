@@ -68,6 +68,8 @@ public:
   bool reading = false;
   std::optional<transfer> copy;
   int64_t progress_at = 0;
+  /// When it last acknowledged anything, old or new.
+  int64_t heard_at = 0;
   int64_t sent_at = 0;
   int64_t rewound_at = 0;
   /// Bytes by which the log has grown since it last kept up, and how many more

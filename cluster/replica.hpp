@@ -150,6 +150,12 @@ public:
     return heard_;
   }
 
+  /// `now` when all other members had confirmed that this one leads; nothing if
+  /// it doesn't, or is alone.
+  std::optional<int64_t> confirmed() const {
+    return leadership_ ? leadership_->confirmed() : std::nullopt;
+  }
+
   /// The journal must keep the entries after this index, whatever a checkpoint
   /// covers.
   uint64_t log_needed_after() const;

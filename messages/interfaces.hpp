@@ -141,9 +141,11 @@ using journal_actor = caf::typed_actor<
   // Reads a shard's log, a batch at a time, or all of it.
   caf::replies_to<read_log>::with<log_part>,
   caf::replies_to<check_log>::with<log_checked>,
-  // Another log takes the place of a shard's, or of its end.
-  caf::replies_to<cut_log>::with<bool>,
-  caf::replies_to<replace_log>::with<bool>,
+  // Another log takes the place of a shard's, or of its end; after a crash it
+  // has to be found out which one is there.
+  caf::replies_to<cut_log>::with<bool>, caf::replies_to<stage_log>::with<bool>,
+  caf::replies_to<install_log>::with<bool>,
+  caf::replies_to<settle_log>::with<bool>,
   // Deletes what a checkpoint covers.
   caf::reacts_to<truncate_log>,
   // Deletes a shard's whole log.

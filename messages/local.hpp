@@ -73,12 +73,31 @@ struct cut_log {
   uint64_t after = 0;
 };
 
-/// To the journal: these entries, which follow `after`, take the place of all
-/// of the shard's.
-struct replace_log {
+/// What a checkpoint covers; all zero: there is none.
+struct checkpoint_extent {
+  uint64_t from_index = 0;
+  log_position end;
+};
+
+/// To the journal: these entries, which follow `after`, shall take the place of
+/// all of the shard's, as soon as this checkpoint has taken the place of its
+/// own.
+struct stage_log {
   uint32_t shard = 0;
   log_position after;
+  checkpoint_extent checkpoint;
   std::vector<entry_ptr> entries;
+};
+
+/// To the journal: it has.
+struct install_log {
+  uint32_t shard = 0;
+};
+
+/// To the journal, before a log is read: this is the checkpoint that was found.
+struct settle_log {
+  uint32_t shard = 0;
+  checkpoint_extent checkpoint;
 };
 
 /// To the journal, from itself: the queue is drained, commit.

@@ -98,6 +98,9 @@ public:
         res.record.config.shard = x.shard;
         return res;
       },
+      [](const settle_log&) {
+        return false;
+      },
       [this](const cut_log& x) -> caf::result<bool> {
         auto promise = self_->make_response_promise<bool>();
         wait([this, x, promise]() mutable {
