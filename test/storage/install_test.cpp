@@ -285,7 +285,9 @@ TEST_SUITE("storage/install") {
       RC_ASSERT(is_old || is_new);
       if (at < moment::completed)
         RC_ASSERT(is_old && !settled);
-      if (at == moment::installed)
+      // Without syncs, a power cut may undo what was installed.
+      if (at == moment::installed
+          && !(power && self.level == durability::process))
         RC_ASSERT(is_new);
       if (at == moment::synced || (at == moment::finished && !power))
         ++seen[settled ? "the new log is installed" : "the old log goes on"];
