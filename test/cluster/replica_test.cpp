@@ -417,6 +417,47 @@ TEST_SUITE("cluster/replica") {
     CHECK(counted("b") == 40);
   }
 
+  TEST_CASE_FIXTURE(world, "a copy that was begun is not continued by that of "
+                           "another checkpoint, after its primary led anew") {
+    serve({"a"});
+    send("a", 0, 25); // Three chunks.
+    settle();
+    nodes["a"].disk.save(at("a").state());
+    nodes["a"].disk.truncate(1);
+    at("a").truncated(1);
+    add("c");
+    goals.learners = {identity("c")};
+    announce("a");
+    auto has_chunk = [&] {
+      return std::any_of(network.begin(), network.end(), [](auto& x) {
+        auto taken = std::get_if<copy_taken>(&x.message);
+        return taken != nullptr && taken->chunks == 1;
+      });
+    };
+    for (auto i = 0; i < 100 && !has_chunk(); ++i) {
+      answer_locally("a");
+      sync("c");
+      if (!network.empty())
+        deliver(0);
+    }
+    REQUIRE(has_chunk());
+    network.clear();
+    nodes["a"].local.clear();
+    // It promises another epoch, which never comes, and leads a later one.
+    at("a").promise(fence{0, 7});
+    goals = {};
+    configure("a", config().members);
+    announce("a");
+    settle();
+    send("a", 25, 5); // Still three.
+    settle();
+    nodes["a"].disk.save(at("a").state());
+    goals.learners = {identity("c")};
+    pass(3'000);
+    REQUIRE(counted("c") == 30);
+    CHECK(at("c").state().table().digest() == at("a").state().table().digest());
+  }
+
   TEST_CASE_FIXTURE(world, "the log is kept for a learner, and admission waits "
                            "for one that can't keep up") {
     options.pinned_bytes_max = 2'000;
