@@ -89,8 +89,10 @@ void replica::acknowledge(bool again) {
       || followed_epoch_ != record_.promised)
     return;
   auto held = copy_->position_at(std::min(*matched_, copy_->stored().index));
+  // More was applied than was found to agree in this epoch: where to go on from
+  // can't be told by the log alone.
   if (!held)
-    return;
+    return claim(*copy_);
   effects_.push_back(
     peer_send{leader_.node, replicated{shard_, followed_epoch_, self_, *held,
                                        held->index, again}});

@@ -227,6 +227,32 @@ TEST_SUITE("cluster/replica") {
     CHECK(proposals.size() == 1);
   }
 
+  TEST_CASE_FIXTURE(world, "a learner that has applied more than was found to "
+                           "agree in this epoch says so") {
+    serve({"a"});
+    send("a", 0, 1);
+    send("a", 1, 1);
+    settle();
+    add("c");
+    auto part
+      = replicate{0, 1, identity("a"), {}, nodes["a"].disk.read(1, 3), 3};
+    REQUIRE(part.entries.size() == 3);
+    deliver(letter{"a", "c", part});
+    // Before that is on its disk, the first of it comes under the next epoch.
+    part.epoch = 2;
+    part.entries.pop_back();
+    deliver(letter{"a", "c", part});
+    sync("c");
+    REQUIRE(counted("c") == 2);
+    // Its acknowledgements are lost, and the same part comes again.
+    network.clear();
+    deliver(letter{"a", "c", part});
+    REQUIRE(network.size() == 1);
+    auto claim = std::get_if<log_claim>(&network.front().message);
+    REQUIRE(claim != nullptr);
+    CHECK(claim->applied.index == 3);
+  }
+
   TEST_CASE_FIXTURE(world, "a learner gets a checkpoint where the log does not "
                            "reach back") {
     serve({"a"});
