@@ -52,9 +52,15 @@ producer::producer(size_t number, uint32_t shards, uint64_t size)
   : name_("producer " + std::to_string(number)),
     id_(named_producer(name_)),
     shards_(shards),
-    sent_(shards) {
-  for (auto n = uint64_t{1}; n <= size; ++n)
-    input_.push_back(make(number, n, shards));
+    sent_(shards),
+    records_(shards, std::vector<uint64_t>(1)) {
+  for (auto n = uint64_t{1}; n <= size; ++n) {
+    auto& x = input_.emplace_back(make(number, n, shards));
+    for (auto i = uint32_t{0}; i < shards; ++i) {
+      auto counts = i == x.shard && x.what != input_record::kind::malformed;
+      records_[i].push_back(records_[i].back() + (counts ? 1 : 0));
+    }
+  }
 }
 
 void producer::open(const producer_record& x) {
@@ -140,12 +146,7 @@ report_session producer::report() const {
 }
 
 uint64_t producer::records(uint32_t shard, uint64_t position) const {
-  auto end
-    = input_.begin()
-      + static_cast<ptrdiff_t>(std::min<uint64_t>(position, input_.size()));
-  return static_cast<uint64_t>(std::count_if(input_.begin(), end, [&](auto& x) {
-    return x.shard == shard && x.what != input_record::kind::malformed;
-  }));
+  return records_[shard][std::min<uint64_t>(position, input_.size())];
 }
 
 uint64_t producer::readings(const std::string& entity, uint32_t shard,

@@ -133,6 +133,8 @@ private:
   uint32_t shards_;
   std::vector<input_record> input_;
   std::vector<uint64_t> sent_;
+  /// For each shard, by the number of the last one.
+  std::vector<std::vector<uint64_t>> records_;
 
   // Of the present run.
   phase phase_ = phase::away;

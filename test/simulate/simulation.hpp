@@ -51,6 +51,11 @@ public:
   /// Entries of all shards.
   uint64_t committed() const;
 
+  /// Windows with a final result.
+  uint64_t finals() const {
+    return catalog_.finals().size();
+  }
+
   const trace& story() const {
     return around_->notes;
   }
