@@ -87,6 +87,11 @@ void rules::check_leaders(const world_node& x) {
     broken("one primary serves in an epoch",
            fmt::format("{} and {} did in epoch {}", name_of(known->second),
                        name_of(x.self), epoch));
+  auto committed = x.core->state().applied().epoch;
+  if (committed < x.core->leads_since())
+    broken("who serves has committed an entry of its own",
+           fmt::format("{} leads since epoch {}, the last one is of epoch {}",
+                       name_of(x.self), x.core->leads_since(), committed));
 }
 
 void rules::check_applied(const world_node& x) {
