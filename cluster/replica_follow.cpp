@@ -34,11 +34,15 @@ void replica::receive(const replicate& x) {
     return follow(x);
   if (rebuild_->installing())
     return; // It comes again.
-  if (rebuild_->has_checkpoint())
+  // One that was begun by a message that came late: the primary goes on with
+  // the copy that is here, and hears of no other one.
+  auto outdated = rebuild_->has_checkpoint() && matched_
+                  && *matched_ >= rebuild_->copy().tail().index;
+  if (rebuild_->has_checkpoint() && !outdated)
     return follow_beside(x);
   // Whoever sends a checkpoint sends nothing else meanwhile. If it doesn't do
   // so any more, it has to know what is here.
-  if (rebuild_->from() == x.from && x.entries.empty())
+  if (!outdated && rebuild_->from() == x.from && x.entries.empty())
     return claim(*copy_);
   abandon_rebuild();
   follow(x);

@@ -443,6 +443,34 @@ TEST_SUITE("cluster/replica") {
     CHECK(counted("b") == 40);
   }
 
+  TEST_CASE_FIXTURE(world,
+                    "a copy whose beginning comes late does not hold up a "
+                    "learner that has more") {
+    serve({"a"});
+    nodes["a"].disk.save(at("a").state());
+    send("a", 0, 1);
+    send("a", 1, 1);
+    settle();
+    add("c");
+    auto part
+      = replicate{0, 1, identity("a"), {}, nodes["a"].disk.read(1, 3), 3};
+    deliver(letter{"a", "c", part});
+    sync("c");
+    REQUIRE(counted("c") == 2);
+    auto& meta = nodes["a"].disk.saved->meta;
+    deliver(letter{"a", "c",
+                   copy_begin{0, 1, identity("a"), 7, meta.from_index, meta.end,
+                              meta.bytes, 0}});
+    sync("c");
+    network.clear();
+    deliver(letter{"a", "c",
+                   replicate{0, 1, identity("a"), at("a").durable(), {}, 3}});
+    REQUIRE(network.size() == 1);
+    auto answer = std::get_if<replicated>(&network.front().message);
+    REQUIRE(answer != nullptr);
+    CHECK(answer->held.index == 3);
+  }
+
   TEST_CASE_FIXTURE(world, "a copy that was begun is not continued by that of "
                            "another checkpoint, after its primary led anew") {
     serve({"a"});
