@@ -182,7 +182,10 @@ void rules::check_answer(const world_node& x, const producer& input,
     state.settings().verdicts.retention, 0, world_now, ignored);
   auto acknowledged = world_.acknowledged.find(input.id());
   auto least = uint64_t{0};
-  if (x.core->serving() && acknowledged != world_.acknowledged.end())
+  // One that was replaced and has not heard of it answers as of then.
+  auto leads
+    = x.core->serving() && x.core->config().epoch == world_.config().epoch;
+  if (leads && acknowledged != world_.acknowledged.end())
     least = input.readings(record.entity, world_.number, acknowledged->second);
   auto most
     = input.readings(record.entity, world_.number, input.sent(world_.number));
