@@ -14,6 +14,11 @@ namespace {
 /// What an entry takes beside its envelope and its block.
 constexpr uint64_t entry_overhead = 96;
 
+/// Transfers while it leads without a break, at most. The epoch comes before
+/// that: a learner may still hold a part of what the same process had begun to
+/// send when it led before.
+constexpr uint64_t transfer_bits = 32;
+
 uint64_t size_of(const log_entry& x) {
   return x.envelope.size() + x.block.size() + entry_overhead;
 }
@@ -22,7 +27,9 @@ uint64_t size_of(const log_entry& x) {
 
 leadership::leadership(replica_context context, shard_config config,
                        int64_t now)
-  : context_(std::move(context)), since_(config.epoch) {
+  : context_(std::move(context)),
+    since_(config.epoch),
+    transfers_(config.epoch << transfer_bits) {
   auto& state = context_.copy->state();
   for (auto i = state.applied().index + 1; i <= state.tail().index; ++i) {
     auto bytes = size_of(*state.uncommitted_at(i));

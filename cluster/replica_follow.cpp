@@ -34,11 +34,15 @@ void replica::receive(const replicate& x) {
     return follow(x);
   if (rebuild_->installing())
     return; // It comes again.
-  if (rebuild_->has_checkpoint())
+  // One that was begun by a message that came late: the primary goes on with
+  // the copy that is here, and hears of no other one.
+  auto outdated = rebuild_->has_checkpoint() && matched_
+                  && *matched_ >= rebuild_->copy().tail().index;
+  if (rebuild_->has_checkpoint() && !outdated)
     return follow_beside(x);
   // Whoever sends a checkpoint sends nothing else meanwhile. If it doesn't do
   // so any more, it has to know what is here.
-  if (rebuild_->from() == x.from && x.entries.empty())
+  if (!outdated && rebuild_->from() == x.from && x.entries.empty())
     return claim(*copy_);
   abandon_rebuild();
   follow(x);
@@ -89,8 +93,10 @@ void replica::acknowledge(bool again) {
       || followed_epoch_ != record_.promised)
     return;
   auto held = copy_->position_at(std::min(*matched_, copy_->stored().index));
+  // More was applied than was found to agree in this epoch: where to go on from
+  // can't be told by the log alone.
   if (!held)
-    return;
+    return claim(*copy_);
   effects_.push_back(
     peer_send{leader_.node, replicated{shard_, followed_epoch_, self_, *held,
                                        held->index, again}});

@@ -72,7 +72,7 @@ struct copy_begin {
   uint32_t shard = 0;
   uint64_t epoch = 0;
   member from;
-  /// Tells one copy from another one of the same epoch.
+  /// Tells one copy from any other one that the same process sends.
   uint64_t transfer = 0;
   /// As in `shard_meta`, with the number of chunks that follow. Without any
   /// bytes: there is no checkpoint, and the log begins at its first entry.

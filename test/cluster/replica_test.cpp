@@ -227,6 +227,32 @@ TEST_SUITE("cluster/replica") {
     CHECK(proposals.size() == 1);
   }
 
+  TEST_CASE_FIXTURE(world, "a learner that has applied more than was found to "
+                           "agree in this epoch says so") {
+    serve({"a"});
+    send("a", 0, 1);
+    send("a", 1, 1);
+    settle();
+    add("c");
+    auto part
+      = replicate{0, 1, identity("a"), {}, nodes["a"].disk.read(1, 3), 3};
+    REQUIRE(part.entries.size() == 3);
+    deliver(letter{"a", "c", part});
+    // Before that is on its disk, the first of it comes under the next epoch.
+    part.epoch = 2;
+    part.entries.pop_back();
+    deliver(letter{"a", "c", part});
+    sync("c");
+    REQUIRE(counted("c") == 2);
+    // Its acknowledgements are lost, and the same part comes again.
+    network.clear();
+    deliver(letter{"a", "c", part});
+    REQUIRE(network.size() == 1);
+    auto claim = std::get_if<log_claim>(&network.front().message);
+    REQUIRE(claim != nullptr);
+    CHECK(claim->applied.index == 3);
+  }
+
   TEST_CASE_FIXTURE(world, "a learner gets a checkpoint where the log does not "
                            "reach back") {
     serve({"a"});
@@ -415,6 +441,75 @@ TEST_SUITE("cluster/replica") {
     CHECK(has_member(config(), "b"));
     pass(300);
     CHECK(counted("b") == 40);
+  }
+
+  TEST_CASE_FIXTURE(world,
+                    "a copy whose beginning comes late does not hold up a "
+                    "learner that has more") {
+    serve({"a"});
+    nodes["a"].disk.save(at("a").state());
+    send("a", 0, 1);
+    send("a", 1, 1);
+    settle();
+    add("c");
+    auto part
+      = replicate{0, 1, identity("a"), {}, nodes["a"].disk.read(1, 3), 3};
+    deliver(letter{"a", "c", part});
+    sync("c");
+    REQUIRE(counted("c") == 2);
+    auto& meta = nodes["a"].disk.saved->meta;
+    deliver(letter{"a", "c",
+                   copy_begin{0, 1, identity("a"), 7, meta.from_index, meta.end,
+                              meta.bytes, 0}});
+    sync("c");
+    network.clear();
+    deliver(letter{"a", "c",
+                   replicate{0, 1, identity("a"), at("a").durable(), {}, 3}});
+    REQUIRE(network.size() == 1);
+    auto answer = std::get_if<replicated>(&network.front().message);
+    REQUIRE(answer != nullptr);
+    CHECK(answer->held.index == 3);
+  }
+
+  TEST_CASE_FIXTURE(world, "a copy that was begun is not continued by that of "
+                           "another checkpoint, after its primary led anew") {
+    serve({"a"});
+    send("a", 0, 25); // Three chunks.
+    settle();
+    nodes["a"].disk.save(at("a").state());
+    nodes["a"].disk.truncate(1);
+    at("a").truncated(1);
+    add("c");
+    goals.learners = {identity("c")};
+    announce("a");
+    auto has_chunk = [&] {
+      return std::any_of(network.begin(), network.end(), [](auto& x) {
+        auto taken = std::get_if<copy_taken>(&x.message);
+        return taken != nullptr && taken->chunks == 1;
+      });
+    };
+    for (auto i = 0; i < 100 && !has_chunk(); ++i) {
+      answer_locally("a");
+      sync("c");
+      if (!network.empty())
+        deliver(0);
+    }
+    REQUIRE(has_chunk());
+    network.clear();
+    nodes["a"].local.clear();
+    // It promises another epoch, which never comes, and leads a later one.
+    at("a").promise(fence{0, 7});
+    goals = {};
+    configure("a", config().members);
+    announce("a");
+    settle();
+    send("a", 25, 5); // Still three.
+    settle();
+    nodes["a"].disk.save(at("a").state());
+    goals.learners = {identity("c")};
+    pass(3'000);
+    REQUIRE(counted("c") == 30);
+    CHECK(at("c").state().table().digest() == at("a").state().table().digest());
   }
 
   TEST_CASE_FIXTURE(world, "the log is kept for a learner, and admission waits "

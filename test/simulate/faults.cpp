@@ -1,166 +1,240 @@
-#include "test/simulate/rule.hpp"
 #include "test/simulate/simulation.hpp"
-
-#include <fmt/format.h>
 
 #include <algorithm>
 
-// What goes wrong in a simulation, and how all becomes well in the end.
+// What goes wrong in a simulation.
 
 namespace weir::test {
 
-bool simulation::may_lose(const std::string& id) {
-  // Another member's disk is what it was.
-  auto& members = config().members;
-  return std::any_of(members.begin(), members.end(), [&](auto& m) {
-    return m.node != id && nodes.at(m.node).self.disk == m.disk;
-  });
-}
+namespace {
+
+/// Letters that come late are few at a time.
+constexpr size_t late_max = 50;
+
+} // namespace
 
 void simulation::hurt() {
   auto id = any_node();
-  auto& node = nodes.at(id);
-  switch (dice(8)) {
+  switch (dice(16)) {
     case 0:
     case 1:
-      if (node.up)
-        crash(id);
-      break;
     case 2:
-      if (config().epoch > 0 && may_lose(id)) {
-        crash(id);
-        lost_.push_back({id, node.self.disk});
-        wipe(id);
-      }
-      break;
-    case 3: {
-      auto other = any_node();
-      notes.add(now, "{} and {} don't reach each other", id, other);
-      cut_off.insert({id, other});
-      break;
-    }
+      return crash(id);
+    case 3:
+      // Whoever leads something is hit more often than by chance.
+      return crash(any_shard().config().primary);
     case 4:
-      notes.add(now, "{} does not reach the coordinator", id);
-      cut_off.insert({"coordinator", id});
-      break;
+      note("the power fails");
+      for (auto& [node, machine] : machines_)
+        crash(node);
+      return;
     case 5:
-      notes.add(now, "everybody reaches everybody");
-      cut_off.clear();
-      break;
+      return lose_disk(id);
     case 6:
-      node.disk.full = !node.disk.full;
-      notes.add(now, "the disk of {} {}", id,
-                node.disk.full ? "is full" : "has room again");
-      break;
+      return spoil_disk(id);
+    case 7:
+    case 8:
+      return cut_off(id);
+    case 9:
+    case 10:
+      note("everybody reaches everybody");
+      around_->cut_off.clear();
+      around_->one_way.clear();
+      return;
+    case 11:
+      return hurt_disk(id);
+    case 12:
+      return pause(id);
+    case 13:
+      return restart_actor(any_shard(), id);
+    case 14:
+      if (dice(3) == 0)
+        return change_windows();
+      coordinator_->nodes().drain(id, dice(2) == 0);
+      note("{} is drained, or not any more", id);
+      return;
     default:
-      found();
-      break;
-  }
-}
-
-void simulation::pass_letter() {
-  // Mostly in order, as a connection has it.
-  auto i = chance(20) ? dice(static_cast<uint32_t>(network.size())) : 0u;
-  if (chance(3))
-    network.erase(network.begin() + i);
-  else if (chance(3))
-    deliver(letter{network[i]});
-  else
-    deliver(i);
-}
-
-void simulation::recover() {
-  // Ten times what the longest wait for anything takes.
-  constexpr auto rounds_max = 600;
-  notes.add(now, "from here on, all goes well");
-  quiet_ = true;
-  cut_off.clear();
-  for (auto& disk : lost_)
-    coordinator_->nodes().declare_gone(disk);
-  for (auto& [id, x] : nodes) {
-    x.disk.full = false;
-    if (!x.up)
-      start(id);
-  }
-  for (auto round = 0; round < rounds_max;) {
-    // A node that died too often leads nothing for a while, and until then its
-    // copies can't all be in place.
-    auto banned = std::any_of(nodes.begin(), nodes.end(), [&](auto& x) {
-      return coordinator_->nodes().backup_only(x.first, now);
-    });
-    round += banned ? 0 : 1;
-    for (auto& [id, x] : nodes)
-      beat(id);
-    plan();
-    while (!instructions_.empty())
-      instruct(0);
-    tick(100);
-    if (!finish_all())
-      throw broken_rule{"messages come to an end", describe_all()};
-    check();
-    if (!config().primary.empty())
-      produce(config().primary);
-    if (missing() == nullptr)
+      catalog_.full = !catalog_.full && dice(2) == 0;
+      around_->store.disk_full = catalog_.full;
+      if (!catalog_.full)
+        found();
+      else
+        note("the coordinator's disk is full");
       return;
   }
-  throw broken_rule{missing(), describe_all()};
 }
 
-bool simulation::finish_all() {
-  // Some hundred times what a round needs, to tell one that never ends.
-  constexpr auto turns_max = 10'000;
-  for (auto turn = 0; turn < turns_max; ++turn) {
-    auto busy = !network.empty() || !to_coordinator.empty();
-    for (auto n = network.size(); n > 0; --n)
-      deliver(0);
-    while (!to_coordinator.empty())
-      answer_proposals();
-    for (auto& [id, x] : nodes) {
-      busy = busy || x.disk.waiting() > 0 || !x.local.empty();
-      sync(id);
-      answer_locally(id);
+void simulation::crash(const std::string& id) {
+  if (id.empty() || !shards_.front()->nodes.at(id).up)
+    return;
+  for (auto& x : shards_)
+    x->crash(id);
+  auto& machine = machines_[id];
+  machine.stands_until = 0;
+  machine.joined = false;
+  machine.plan = {};
+  machine.final_through = before_time;
+  machine.sealed_through = before_time;
+  machine.sealing.clear();
+  // A connection that breaks tells, if it does not just hang.
+  if (dice(2) == 0)
+    coordinator_->nodes().lose(id, coordinator_clock());
+}
+
+void simulation::start(const std::string& id) {
+  // A process's clock begins anywhere.
+  auto ahead = static_cast<int64_t>(dice(5'000));
+  for (auto& x : shards_) {
+    auto& node = x->nodes.at(id);
+    node.ahead = ahead;
+    node.disk.failing = false;
+    x->start(id);
+  }
+}
+
+/// A new disk instead of the old one, unless that is the last one to hold
+/// something.
+void simulation::lose_disk(const std::string& id) {
+  for (auto& x : rules_)
+    if (!x->survives_without(id))
+      return;
+  crash(id);
+  lost_.push_back({id, shards_.front()->identity(id).disk});
+  for (auto& x : shards_)
+    x->wipe(id);
+  if (dice(2) == 0)
+    coordinator_->nodes().declare_gone(lost_.back());
+}
+
+/// What lay on the disk is not what was written, and shows when it is read.
+void simulation::spoil_disk(const std::string& id) {
+  for (auto& x : rules_)
+    if (!x->survives_without(id))
+      return;
+  crash(id);
+  for (auto& x : shards_) {
+    auto& node = x->nodes.at(id);
+    auto& log = node.disk.log;
+    if (log.empty() || dice(3) == 0)
+      continue;
+    rules_[x->number]->spoiled(node.self);
+    if (dice(2) == 0) {
+      auto n = 1 + any(log.size());
+      note("{} loses the last {} entries of shard {} at rest", id, n,
+           x->number);
+      node.disk.lose_end(n);
+    } else {
+      auto i = any(log.size());
+      note("entry {} of shard {} on {} is damaged", log[i].index, x->number,
+           id);
+      node.disk.corrupt(i);
     }
-    if (!busy)
-      return true;
   }
-  return false;
 }
 
-const char* simulation::missing() {
-  auto& members = config().members;
-  auto& target = coordinator_->target(0);
-  if (acked() != total_)
-    return "when all goes well, everything is acknowledged";
-  if (members.size() != std::min(4u, wishes_.replicas)
-      || !coordinator_->trouble(0).empty())
-    return "when all goes well, the shard becomes whole";
-  // One that died too often leads nothing for a while, wherever it belongs.
-  auto leads_well = config().primary == target.front()
-                    || coordinator_->nodes().backup_only(target.front(), now);
-  for (auto& m : members)
-    if (!leads_well
-        || std::find(target.begin(), target.end(), m.node) == target.end())
-      return "when all goes well, each copy comes to where it belongs";
-  for (auto& m : members)
-    if (counted(m.node) < total_)
-      return "when all goes well, each member applies everything";
-  return nullptr;
+void simulation::restart_actor(world& x, const std::string& id) {
+  auto& node = x.nodes.at(id);
+  if (!runs(id) || node.core->report().failed)
+    return;
+  note("the actor of shard {} on {} begins anew", x.number, id);
+  // What the journal was asked for it still does.
+  while (node.disk.waiting() > 0)
+    node.disk.sync_one();
+  machines_[id].sealing.erase(x.number);
+  x.restart_actor(id);
 }
 
-std::string simulation::describe_all() {
-  auto res = fmt::format("{} of {} records are acknowledged; {}", acked(),
-                         total_, coordinator_->trouble(0));
-  res += fmt::format("; {} copies are wanted, on", wishes_.replicas);
-  for (auto& id : coordinator_->target(0))
-    res += ' ' + id;
-  for (auto& [id, node] : nodes) {
-    auto x = node.core->report();
-    res += fmt::format("\n  {}: role {}, epoch {}, promised {}, committed {}, "
-                       "log up to {}, {} readings {}",
-                       id, static_cast<int>(x.role), x.epoch, x.promised,
-                       x.committed.index, x.end.index, counted(id), x.text);
+void simulation::cut_off(const std::string& id) {
+  auto other = dice(3) == 0 ? std::string{"coordinator"} : any_node();
+  switch (dice(4)) {
+    case 0:
+      note("{} does not reach {}", id, other);
+      around_->one_way.insert({id, other});
+      return;
+    case 1:
+      note("{} does not reach {}", other, id);
+      around_->one_way.insert({other, id});
+      return;
+    case 2:
+      note("nobody but the coordinator reaches {}", id);
+      for (auto& [node, machine] : machines_)
+        if (node != id)
+          around_->cut_off.insert({id, node});
+      return;
+    default:
+      note("{} and {} don't reach each other", id, other);
+      around_->cut_off.insert({id, other});
   }
-  return res;
+}
+
+void simulation::hurt_disk(const std::string& id) {
+  auto what = dice(4);
+  auto& machine = machines_[id];
+  if (what == 0) {
+    machine.disk_slowness = machine.disk_slowness > 1 ? 1 : 2 + dice(30);
+    note("the disk of {} is {} times slower than others", id,
+         machine.disk_slowness);
+    return;
+  }
+  for (auto& x : shards_) {
+    auto& disk = x->nodes.at(id).disk;
+    if (what == 1)
+      disk.failing = true;
+    else
+      disk.full = !disk.full;
+  }
+  auto& disk = shards_.front()->nodes.at(id).disk;
+  note("the disk of {} {}", id,
+       disk.failing ? "fails"
+       : disk.full  ? "is full"
+                    : "has room again");
+}
+
+/// A process, or the coordinator, is stopped for longer than others wait, or
+/// for less.
+void simulation::pause(const std::string& id) {
+  auto until = around_->now + 100 + dice(2'000);
+  if (dice(5) == 0) {
+    note("the coordinator stands still until {}", until);
+    coordinator_stands_until_ = until;
+    return;
+  }
+  auto& machine = machines_[id];
+  machine.stands_until = until;
+  machine.clock_stands = dice(2) == 0;
+  note("{} stands still until {}{}", id, until,
+       machine.clock_stands ? ", and its clock does, too" : "");
+}
+
+void simulation::pass_letter(world& x) {
+  // Mostly in order, as a connection has it.
+  auto i = chance(20) ? any(x.network.size()) : 0;
+  auto at = x.network.begin() + static_cast<ptrdiff_t>(i);
+  auto to = x.nodes.find(at->to);
+  if (to != x.nodes.end() && to->second.up && !runs(at->to)) {
+    auto letter = std::move(*at);
+    x.network.erase(at);
+    x.network.push_back(std::move(letter));
+    return;
+  }
+  if (late_.size() < late_max && chance(3))
+    late_.push_back({x.number, *at});
+  if (chance(3))
+    x.network.erase(at);
+  else if (chance(3))
+    x.deliver(world::letter{*at});
+  else
+    x.deliver(i);
+}
+
+void simulation::pass_late_letter() {
+  if (late_.empty())
+    return;
+  auto i = any(late_.size());
+  auto letter = late_[i];
+  late_.erase(late_.begin() + static_cast<ptrdiff_t>(i));
+  if (runs(letter.letter.to))
+    shards_[letter.shard]->deliver(letter.letter);
 }
 
 } // namespace weir::test

@@ -7,12 +7,14 @@
 
 #include <charconv>
 #include <chrono>
+#include <fstream>
 #include <optional>
+#include <sstream>
 #include <string>
 #include <string_view>
-#include <utility>
+#include <vector>
 
-// weir-simulate: lets a cluster of one shard go through what its seeds say.
+// weir-simulate: lets a cluster go through what its seeds say.
 
 namespace {
 
@@ -25,6 +27,8 @@ Examples:
   weir-simulate --seeds 1..1000000 --minutes 10
                                              as many of them as time allows
   weir-simulate --seeds 862..862 --trace     all that happens with one seed
+  weir-simulate --seeds 1..300 --first test/simulate/regressions.txt
+                                             those of a file before them
 
 Exits with 1 at the first seed that breaks a rule, which it names with the last
 events before; with 2 if it can't be meant.)";
@@ -52,6 +56,29 @@ std::optional<seed_range> parse_seeds(std::string_view text) {
   return res;
 }
 
+/// Seeds of a file: a number begins a line, the rest says what it is about.
+std::optional<std::vector<uint64_t>> read_seeds(const std::string& path) {
+  auto res = std::vector<uint64_t>{};
+  auto file = std::ifstream{path};
+  auto line = std::string{};
+  for (auto n = 1; std::getline(file, line); ++n) {
+    if (line.empty() || line.front() == '#')
+      continue;
+    auto seed = uint64_t{0};
+    if (!(std::istringstream{line} >> seed)) {
+      fmt::print(stderr, "{}:{}: a line begins with a seed, or with #\n", path,
+                 n);
+      return std::nullopt;
+    }
+    res.push_back(seed);
+  }
+  if (!file.eof()) {
+    fmt::print(stderr, "{} can't be read\n", path);
+    return std::nullopt;
+  }
+  return res;
+}
+
 void print_story(const outcome& x) {
   fmt::print("{:>8} event\n", "ms");
   for (auto& line : x.story)
@@ -69,41 +96,66 @@ void print_failure(const outcome& x, trace::mode how) {
                again.broken.empty() ? "none" : again.broken);
 }
 
-int simulate(const seed_range& seeds, double minutes, bool all) {
-  auto begin = steady::now();
-  auto shown = begin;
-  auto count = uint64_t{0};
-  auto failovers = uint64_t{0};
-  auto committed = uint64_t{0};
-  auto tty = isatty(STDERR_FILENO) != 0;
-  auto seconds = [&] {
+/// What has been run so far.
+struct tally {
+  steady::time_point begin = steady::now();
+  uint64_t seeds = 0;
+  uint64_t failovers = 0;
+  uint64_t committed = 0;
+  uint64_t finals = 0;
+
+  double seconds() const {
     return std::chrono::duration<double>(steady::now() - begin).count();
-  };
-  for (auto seed = seeds.first;; ++seed) {
-    auto x = run(seed, all ? trace::mode::all : trace::mode::off);
-    ++count;
-    failovers += x.failovers;
-    committed += x.committed;
-    if (!x.broken.empty()) {
-      print_failure(x, all ? trace::mode::all : trace::mode::last);
+  }
+
+  double pace() const {
+    return static_cast<double>(seeds) / seconds();
+  }
+};
+
+/// @returns whether no rule was broken
+bool try_seed(uint64_t seed, bool all, tally& sum) {
+  auto x = run(seed, all ? trace::mode::all : trace::mode::off);
+  ++sum.seeds;
+  sum.failovers += x.failovers;
+  sum.committed += x.committed;
+  sum.finals += x.finals;
+  if (!x.broken.empty()) {
+    print_failure(x, all ? trace::mode::all : trace::mode::last);
+    return false;
+  }
+  if (all)
+    print_story(x);
+  return true;
+}
+
+int simulate(const std::vector<uint64_t>& before, const seed_range& seeds,
+             double minutes, bool all) {
+  auto sum = tally{};
+  auto shown = sum.begin;
+  auto tty = isatty(STDERR_FILENO) != 0;
+  for (auto seed : before)
+    if (!try_seed(seed, all, sum))
       return 1;
-    }
-    if (all)
-      print_story(x);
+  auto last = seeds.first;
+  for (auto seed = seeds.first;; ++seed) {
+    last = seed;
+    if (!try_seed(seed, all, sum))
+      return 1;
     if (tty && steady::now() - shown >= progress_every) {
       shown = steady::now();
-      fmt::print(stderr, "\r{} seeds, {:.0f}/s", count,
-                 static_cast<double>(count) / seconds());
+      fmt::print(stderr, "\r{} seeds, {:.0f}/s", sum.seeds, sum.pace());
     }
-    if (seed == seeds.last || (minutes > 0 && seconds() >= minutes * 60))
+    if (seed == seeds.last || (minutes > 0 && sum.seconds() >= minutes * 60))
       break;
   }
   if (tty)
     fmt::print(stderr, "\r");
-  fmt::print("{} seeds ({} to {}), {:.0f}/s, {} failovers, {} entries "
-             "committed, no rule broken\n",
-             count, seeds.first, seeds.first + count - 1,
-             static_cast<double>(count) / seconds(), failovers, committed);
+  fmt::print("{} seeds ({} to {}{}), {:.0f}/s, {} failovers, {} entries "
+             "committed, {} windows final, no rule broken\n",
+             sum.seeds, seeds.first, last,
+             before.empty() ? "" : ", and those of before", sum.pace(),
+             sum.failovers, sum.committed, sum.finals);
   return 0;
 }
 
@@ -113,12 +165,14 @@ int main(int argc, char** argv) {
   auto app = CLI::App{"Simulates nodes, disks, a network and a coordinator "
                       "that all fail, and checks what replication promises."};
   auto text = std::string{};
+  auto file = std::string{};
   auto minutes = 0.0;
   auto all = false;
   app.add_option("--seeds", text, "First and last seed, as in 1..300")
     ->required();
   app.add_option("--minutes", minutes, "Stop after so long")
     ->check(CLI::PositiveNumber);
+  app.add_option("--first", file, "A file of seeds to try before them");
   app.add_flag("--trace", all, "Print everything that happens");
   app.footer(examples);
   try {
@@ -131,5 +185,10 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "--seeds {} is no range; write, say, 1..300\n", text);
     return 2;
   }
-  return simulate(*seeds, minutes, all);
+  auto before = std::optional{std::vector<uint64_t>{}};
+  if (!file.empty())
+    before = read_seeds(file);
+  if (!before)
+    return 2;
+  return simulate(*before, *seeds, minutes, all);
 }

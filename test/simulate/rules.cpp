@@ -1,5 +1,6 @@
 #include "test/simulate/rules.hpp"
 
+#include "cluster/sharding.hpp"
 #include "test/simulate/rule.hpp"
 
 #include <fmt/format.h>
@@ -30,12 +31,23 @@ std::string name_of(const member& x) {
   return fmt::format("{} (life {})", x.node, x.incarnation);
 }
 
+bool holds(const memory_disk& disk, uint64_t index, uint64_t known) {
+  if (index == 0)
+    return true;
+  auto chain = chain_at(disk, index);
+  return chain ? *chain == known : in_checkpoint(disk, index);
+}
+
+/// Who is who, whatever `member` takes for the same.
+bool same(const member& x, const member& y) {
+  return x.node == y.node && x.disk == y.disk && x.incarnation == y.incarnation;
+}
+
 } // namespace
 
-rules::rules(world& x) : world_(x) {
-  world_.on_acknowledge = [this](auto& node, auto& news) {
-    acknowledged(node, news);
-  };
+rules::rules(world& x, const std::vector<producer>& inputs)
+  : world_(x), inputs_(inputs) {
+  // nop
 }
 
 void rules::acknowledged(const world_node& node,
@@ -44,7 +56,7 @@ void rules::acknowledged(const world_node& node,
     broken("only a primary acknowledges", name_of(node.self));
   auto epoch = node.core->config().epoch;
   auto [known, is_new] = acknowledged_.emplace(epoch, node.self);
-  if (!is_new && !(known->second == node.self))
+  if (!is_new && !same(known->second, node.self))
     broken("one primary acknowledges in an epoch",
            fmt::format("{} and {} did in epoch {}", name_of(known->second),
                        name_of(node.self), epoch));
@@ -71,63 +83,145 @@ void rules::check_leaders(const world_node& x) {
     return;
   auto epoch = x.core->config().epoch;
   auto [known, is_new] = served_.emplace(epoch, x.self);
-  if (!is_new && !(known->second == x.self))
+  if (!is_new && !same(known->second, x.self))
     broken("one primary serves in an epoch",
            fmt::format("{} and {} did in epoch {}", name_of(known->second),
                        name_of(x.self), epoch));
+  auto committed = x.core->state().applied().epoch;
+  if (committed < x.core->leads_since())
+    broken("who serves has committed an entry of its own",
+           fmt::format("{} leads since epoch {}, the last one is of epoch {}",
+                       name_of(x.self), x.core->leads_since(), committed));
 }
 
 void rules::check_applied(const world_node& x) {
   auto& state = x.core->state();
   auto& applied = state.applied();
-  auto [known, is_new] = chains_.emplace(applied.index, applied.chain);
-  if (!is_new && known->second != applied.chain)
+  auto [known, is_new] = committed_.emplace(applied.index, applied);
+  if (!is_new && known->second.chain != applied.chain)
     broken("what is committed is the same everywhere",
            fmt::format("entry {} of {} is another one than before",
                        applied.index, name_of(x.self)));
-  // Each record has a position and an entity of its own.
   auto& ledger = state.ledger();
-  auto producer = state.producers().find({1, 2});
-  auto last = producer != nullptr ? producer->last : 0;
-  if (ledger.accepted != last)
+  auto wanted = uint64_t{0};
+  for (auto& input : inputs_)
+    if (auto found = state.producers().find(input.id()); found != nullptr)
+      wanted += input.records(world_.number, found->last);
+  if (ledger.total() != wanted)
     broken("each record is counted once",
            fmt::format("{} counts {} readings in {} records", name_of(x.self),
-                       ledger.accepted, last));
+                       ledger.total(), wanted));
+  auto windows = state.rollup_ledger().total();
+  if (windows != ledger.accepted + ledger.late)
+    broken("each reading is in a window, late or outside, once",
+           fmt::format("{} counts {} of {}", name_of(x.self), windows,
+                       ledger.accepted + ledger.late));
 }
 
-void rules::check_in_sync(const member& x) {
+void rules::spoiled(const member& x) {
+  spoiled_[{x.node, x.disk}] = x.incarnation;
+}
+
+bool rules::is_spoiled(const member& x) const {
+  auto known = spoiled_.find({x.node, x.disk});
+  return known != spoiled_.end() && x.incarnation <= known->second;
+}
+
+bool rules::survives_without(const std::string& node) const {
+  if (committed_.empty())
+    return true;
+  auto& last = committed_.rbegin()->second;
+  auto counts = [&](const std::string& id, const std::string& disk) {
+    auto& x = world_.nodes.at(id);
+    return id != node && x.self.disk == disk && !x.disk.damaged
+           && holds(x.disk, last.index, last.chain);
+  };
+  auto& config = world_.config();
+  for (auto& x : config.members)
+    if (counts(x.node, x.disk))
+      return true;
+  // What is committed in this epoch, the primary knows to be so, and may be
+  // about to say that nobody else is needed.
+  if (last.epoch >= config.epoch)
+    return false;
+  for (auto& x : config.eligible)
+    if (counts(x.node, x.disk))
+      return true;
+  return false;
+}
+
+void rules::check_in_sync(const member& x) const {
   auto& node = world_.nodes.at(x.node);
-  if (node.self.disk != x.disk)
-    return; // It was destroyed.
+  if (node.self.disk != x.disk || is_spoiled(x))
+    return; // It was destroyed, or has lost its end at rest.
   auto& disk = node.disk;
-  if (auto to = acknowledged_to_.index; to > 0) {
-    auto chain = chain_at(disk, to);
-    if (chain ? *chain != acknowledged_to_.chain : !in_checkpoint(disk, to))
-      broken("what was acknowledged is on the disk of each in-sync member",
-             fmt::format("{} lacks entry {}", name_of(x), to));
-  }
+  if (!holds(disk, acknowledged_to_.index, acknowledged_to_.chain))
+    broken(
+      "what was acknowledged is on the disk of each in-sync member",
+      fmt::format("{} lacks entry {}", name_of(x), acknowledged_to_.index));
   // A chain value stands for all entries up to its own.
   if (disk.log.empty())
     return;
-  auto known = chains_.upper_bound(disk.log.back().index);
-  if (known == chains_.begin())
+  auto known = committed_.upper_bound(disk.log.back().index);
+  if (known == committed_.begin())
     return;
   --known;
   auto chain = chain_at(disk, known->first);
-  if (chain && *chain != known->second)
+  if (chain && *chain != known->second.chain)
     broken(
       "in-sync logs agree on what is committed",
       fmt::format("entry {} of {} is another one", known->first, name_of(x)));
 }
 
-void rules::check_end(uint64_t total) {
+void rules::check_answer(const world_node& x, const producer& input,
+                         const input_record& record) const {
+  auto ignored = time_ms{0};
+  auto& state = x.core->state();
+  auto answer = state.average(
+    record.entity, entity_hash(record.entity), default_metric, std::nullopt,
+    state.settings().verdicts.retention, 0, world_now, ignored);
+  auto acknowledged = world_.acknowledged.find(input.id());
+  auto least = uint64_t{0};
+  // One that was replaced and has not heard of it answers as of then.
+  auto leads
+    = x.core->serving() && x.core->config().epoch == world_.config().epoch;
+  if (leads && acknowledged != world_.acknowledged.end())
+    least = input.readings(record.entity, world_.number, acknowledged->second);
+  auto most
+    = input.readings(record.entity, world_.number, input.sent(world_.number));
+  if (answer.count < least || answer.count > most)
+    broken("an answer has all that was acknowledged, and no more than was sent",
+           fmt::format("{} counts {} readings of {}; {} were acknowledged, {} "
+                       "were sent",
+                       name_of(x.self), answer.count, record.entity, least,
+                       most));
+}
+
+void rules::check_end() {
+  auto& first = world_.at(world_.config().members.front().node).state();
   for (auto& x : world_.config().members) {
-    auto& state = world_.at(x.node).state();
-    if (state.ledger().accepted != total || state.table().entities() != total)
-      broken("nothing acknowledged is lost or doubled at the end",
-             fmt::format("of {} records, {} counts {}, of {} entities", total,
-                         name_of(x), state.ledger().accepted,
-                         state.table().entities()));
+    auto& node = world_.nodes.at(x.node);
+    auto& state = node.core->state();
+    if (state.applied() == first.applied()
+        && (state.table().digest() != first.table().digest()
+            || state.rollups().digest() != first.rollups().digest()))
+      broken("replicas that have applied the same are the same",
+             fmt::format("{} and {} are not at entry {}", name_of(x),
+                         world_.config().members.front().node,
+                         first.applied().index));
+    for (auto& input : inputs_) {
+      auto known = state.producers().find(input.id());
+      auto had
+        = known != nullptr ? input.records(world_.number, known->last) : 0;
+      if (had != input.records(world_.number, input.input().size()))
+        broken("nothing acknowledged is lost at the end",
+               fmt::format("{} has {} records of {}", name_of(x), had,
+                           input.name()));
+      for (auto& record : input.input())
+        if (record.what == input_record::kind::plain
+            && record.shard == world_.number)
+          check_answer(node, input, record);
+    }
   }
 }
 

@@ -1,10 +1,13 @@
 #pragma once
 
+#include "test/simulate/producer.hpp"
 #include "test/simulate/world.hpp"
 
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <utility>
+#include <vector>
 
 namespace weir::test {
 
@@ -12,38 +15,56 @@ namespace weir::test {
 /// a `broken_rule` that names the promise.
 class rules {
 public:
-  /// @param x outlives this; its acknowledgements are watched from now on
-  explicit rules(world& x);
+  /// @param x outlives this
+  /// @param inputs outlive this
+  rules(world& x, const std::vector<producer>& inputs);
 
   rules(const rules&) = delete;
   rules& operator=(const rules&) = delete;
 
+  /// An acknowledgement leaves `node`.
+  void acknowledged(const world_node& node, const producers_acknowledge& x);
+
   /// What holds at any time, to be called after each event.
   void check();
 
+  /// What any replica answers, asked for the input's entity of this record.
+  void check_answer(const world_node& x, const producer& input,
+                    const input_record& record) const;
+
   /// What holds after all has gone well for a while.
-  /// @param total records that the one producer has sent, from 1 on
-  void check_end(uint64_t total);
+  void check_end();
+
+  /// The disk has lost something while nobody looked: members of these lives
+  /// need not hold what they did.
+  void spoiled(const member& x);
+
+  /// Everything that is committed is on the disk of a member, or of one
+  /// that is asked when these are gone, other than `node`.
+  bool survives_without(const std::string& node) const;
 
   /// The greatest index that was seen committed.
   uint64_t committed() const {
-    return chains_.empty() ? 0 : chains_.rbegin()->first;
+    return committed_.empty() ? 0 : committed_.rbegin()->first;
   }
 
 private:
-  void acknowledged(const world_node& node, const producers_acknowledge& x);
   void check_leaders(const world_node& x);
   void check_applied(const world_node& x);
-  void check_in_sync(const member& x);
+  void check_in_sync(const member& x) const;
+  bool is_spoiled(const member& x) const;
 
   world& world_;
+  const std::vector<producer>& inputs_;
   /// Who has served, and who has acknowledged, in each epoch.
   std::map<uint64_t, member> served_;
   std::map<uint64_t, member> acknowledged_;
-  /// Chain values of what was committed, by index; the same for ever.
-  std::map<uint64_t, uint64_t> chains_;
+  /// What was seen committed, by index; the same for ever.
+  std::map<uint64_t, log_position> committed_;
   /// The end of what was acknowledged.
   log_position acknowledged_to_;
+  /// By node and disk: the life that it was spoiled in.
+  std::map<std::pair<std::string, std::string>, uint64_t> spoiled_;
 };
 
 } // namespace weir::test

@@ -16,6 +16,7 @@ outcome run(uint64_t seed, trace::mode how) {
   }
   res.failovers = x.failovers();
   res.committed = x.committed();
+  res.finals = x.finals();
   res.story = x.story().lines();
   return res;
 }

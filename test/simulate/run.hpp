@@ -16,6 +16,8 @@ struct outcome {
   uint64_t failovers = 0;
   /// Entries that were committed.
   uint64_t committed = 0;
+  /// Windows with a final result.
+  uint64_t finals = 0;
   /// What happened, as far as it was asked for.
   std::deque<std::string> story;
 };

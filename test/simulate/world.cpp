@@ -9,6 +9,17 @@
 
 namespace weir::test {
 
+world::world(std::shared_ptr<surroundings> shared, uint32_t shard, uint32_t of)
+  : around(std::move(shared)),
+    number(shard),
+    count(of),
+    store(around->store),
+    cut_off(around->cut_off),
+    now(around->now),
+    notes(around->notes) {
+  // nop
+}
+
 member world::identity(const std::string& id) {
   return nodes.at(id).self;
 }
@@ -26,20 +37,49 @@ void world::start(const std::string& id) {
   auto& x = nodes.at(id);
   x.up = true;
   ++x.self.incarnation;
-  notes.add(now, "{} starts, life {}; its log ends at {}", id,
-            x.self.incarnation, x.disk.end().index);
-  x.core = std::make_unique<replica>(x.self, 0, 1, options);
+  notes.add(now, "{} starts, life {}; its log of shard {} ends at {}", id,
+            x.self.incarnation, number, x.disk.end().index);
+  restart_actor(id);
+}
+
+void world::restart_actor(const std::string& id) {
+  auto& x = nodes.at(id);
+  x.local.clear();
+  x.open.clear();
+  x.disk.abandon_save();
+  auto res = recover(x);
+  if (!res && x.disk.damaged) {
+    notes.add(now, "{} puts its copy of shard {} aside: {}", id, number,
+              res.error().text);
+    ++x.quarantined;
+    auto record = x.disk.record;
+    x.disk = {};
+    x.disk.record = record;
+    res = recover(x);
+  }
+  done(std::move(res));
+  x.disk.damaged = false;
+}
+
+result<void> world::recover(world_node& x) {
+  x.core = std::make_unique<replica>(x.self, number, count, options);
   x.core->load_record(x.disk.record);
+  if (auto res = x.disk.check(); !res)
+    return res;
   if (x.disk.saved) {
-    done(x.core->load_meta(x.disk.saved->meta));
+    if (auto res = x.core->load_meta(x.disk.saved->meta); !res)
+      return res;
     for (auto& [bytes, covers] : x.disk.saved->chunks)
-      done(x.core->load_chunk(bytes, covers));
+      if (auto res = x.core->load_chunk(bytes, covers); !res)
+        return res;
   }
   for (auto& entry : x.disk.log)
     if (entry.index > x.core->replay_start().index)
-      done(x.core->replay(std::make_shared<const log_entry>(entry),
-                          x.disk.committed));
-  done(x.core->recovered());
+      if (auto res = x.core->replay(std::make_shared<const log_entry>(entry),
+                                    x.disk.committed);
+          !res)
+        return res;
+  return x.core->recovered();
 }
 
 void world::crash(const std::string& id) {
@@ -104,7 +144,7 @@ void world::carry_out(const std::string& id, world_node& node,
     auto& self = nodes.at(id);
     while (self.disk.waiting() > 0)
       sync_one(id);
-    self.core->log_read(x.node, self.disk.read(x.from, 3), now);
+    self.core->log_read(x.node, self.disk.read(x.from, 3), clock(id));
   });
 }
 
@@ -112,10 +152,10 @@ void world::carry_out(const std::string& id, world_node& node, copy_open& x) {
   node.local.push_back([this, id, x] {
     auto& self = nodes.at(id);
     if (!self.disk.saved)
-      return self.core->copy_opened(x.node, x.transfer, {}, 0, now);
+      return self.core->copy_opened(x.node, x.transfer, {}, 0, clock(id));
     self.open[x.node] = *self.disk.saved;
     self.core->copy_opened(x.node, x.transfer, self.disk.saved->meta,
-                           self.disk.saved->chunks.size(), now);
+                           self.disk.saved->chunks.size(), clock(id));
   });
 }
 
@@ -127,7 +167,8 @@ void world::carry_out(const std::string& id, world_node& node,
     if (open == self.open.end())
       return;
     auto& [bytes, covers] = open->second.chunks[x.number];
-    self.core->copy_read(x.node, x.transfer, x.number, bytes, covers, now);
+    self.core->copy_read(x.node, x.transfer, x.number, bytes, covers,
+                         clock(id));
   });
 }
 
@@ -142,14 +183,15 @@ void world::sync_one(const std::string& id) {
     return;
   notes.add(now, "{} has on its disk {}", id, describe(*news));
   if (auto stored = std::get_if<log_position>(&*news))
-    node.core->stored(*stored, now);
+    node.core->stored(*stored, clock(id));
   else if (auto promised = std::get_if<uint64_t>(&*news))
-    node.core->record_stored(*promised, now);
+    node.core->record_stored(*promised, clock(id));
   else if (auto refused = std::get_if<failure>(&*news))
-    node.core->not_stored(*refused, now);
+    node.core->not_stored(*refused, clock(id));
   else {
     ++node.installed;
-    node.core->copy_installed(std::get<new_copy_install>(*news).transfer, now);
+    node.core->copy_installed(std::get<new_copy_install>(*news).transfer,
+                              clock(id));
   }
   carry_out(id);
 }
@@ -170,7 +212,8 @@ void world::answer_locally(const std::string& id) {
 }
 
 bool world::passes(const std::string& from, const std::string& to) const {
-  return cut_off.count({from, to}) == 0 && cut_off.count({to, from}) == 0;
+  return cut_off.count({from, to}) == 0 && cut_off.count({to, from}) == 0
+         && around->one_way.count({from, to}) == 0;
 }
 
 void world::deliver(size_t i) {
@@ -184,14 +227,14 @@ void world::deliver(const letter& x) {
   if (to == nodes.end() || !to->second.up || !passes(x.from, x.to))
     return;
   notes.add(now, "{} -> {}: {}", x.from, x.to, describe(x.message));
-  to->second.core->receive(x.message, now);
+  to->second.core->receive(x.message, clock(x.to));
   carry_out(x.to);
 }
 
 void world::announce(const std::string& id) {
-  if (!nodes.at(id).up || store.configs.count(0) == 0)
+  if (!nodes.at(id).up || store.configs.count(number) == 0)
     return;
-  at(id).announce({store.configs[0], goals}, now);
+  at(id).announce({store.configs[number], goals}, clock(id));
   carry_out(id);
 }
 
@@ -212,10 +255,10 @@ void world::coordinate() {
   auto& asked = std::get<proposal>(x.message);
   proposals.push_back(asked);
   if (refusal.empty())
-    done(store.compare_and_set(0, asked.expected, asked.next));
+    done(store.compare_and_set(number, asked.expected, asked.next));
   if (!answers_get_through || !nodes.at(x.from).up)
     return;
-  at(x.from).decide({store.configs[0], refusal}, now);
+  at(x.from).decide({store.configs[number], refusal}, clock(x.from));
   carry_out(x.from);
   announce();
 }
@@ -241,9 +284,13 @@ void world::settle() {
 
 void world::tick(int64_t ms) {
   now += ms;
+  tick_all();
+}
+
+void world::tick_all() {
   for (auto& [id, x] : nodes)
     if (x.up) {
-      x.core->tick(now);
+      x.core->tick(clock(id));
       carry_out(id);
     }
 }
@@ -260,16 +307,16 @@ void world::configure(const std::string& primary,
                       const std::vector<member>& members,
                       const std::vector<node_disk>& eligible,
                       uint32_t min_copies) {
-  auto& x = store.configs[0];
+  auto& x = store.configs[number];
   auto epoch = x.epoch + 1;
   for (auto& [id, node] : nodes)
     if (node.up)
       epoch = std::max(epoch, node.core->report().promised + 1);
-  x = {0, epoch, primary, members, eligible, min_copies};
+  x = {number, epoch, primary, members, eligible, min_copies};
 }
 
 const shard_config& world::config() {
-  return store.configs[0];
+  return store.configs[number];
 }
 
 void world::serve(const std::vector<std::string>& ids, uint32_t min_copies) {
@@ -298,7 +345,7 @@ std::string world::block(producer_id producer, uint64_t after,
     auto entity = "e" + std::to_string(i);
     builder.add(entity, entity_hash(entity), world_now, &value, 1);
   }
-  return builder.finish({0, producer, 1, after, after + n});
+  return builder.finish({number, producer, 1, after, after + n});
 }
 
 offer world::send(const std::string& id, uint64_t after, uint64_t n,

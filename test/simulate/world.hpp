@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-// One shard on several nodes, with a network, disks and a config store that do
+// A shard on several nodes, with a network, disks and a config store that do
 // nothing unless they are told to.
 
 namespace weir::test {
@@ -22,9 +22,22 @@ namespace weir::test {
 /// The wall clock.
 constexpr auto world_now = time_ms{1'700'000'000'000};
 
+/// What the shards of a cluster have in common.
+struct surroundings {
+  memory_config_store store;
+  /// Nodes between which nothing gets through.
+  std::set<std::pair<std::string, std::string>> cut_off;
+  /// Nothing gets through from the first one to the second one.
+  std::set<std::pair<std::string, std::string>> one_way;
+  int64_t now = 1'000;
+  trace notes;
+};
+
 struct world_node {
   member self;
   bool up = false;
+  /// Of its process's clock before the world's, ms.
+  int64_t ahead = 0;
   memory_disk disk;
   std::unique_ptr<replica> core;
   /// Answers of the own disk to questions.
@@ -33,10 +46,19 @@ struct world_node {
   std::map<std::string, memory_disk::checkpoint> open;
   /// How often its old copy was replaced.
   size_t installed = 0;
+  /// How often a copy that did not load was put aside.
+  size_t quarantined = 0;
 };
 
 /// Whatever fails here without being told to throws a `broken_rule`.
 struct world {
+  explicit world(std::shared_ptr<surroundings> shared
+                 = std::make_shared<surroundings>(),
+                 uint32_t shard = 0, uint32_t of = 1);
+
+  world(const world&) = delete;
+  world& operator=(const world&) = delete;
+
   struct letter {
     std::string from;
     std::string to;
@@ -48,20 +70,23 @@ struct world {
     coordinator_message message;
   };
 
+  std::shared_ptr<surroundings> around;
+  /// Of the shard, among so many.
+  uint32_t number;
+  uint32_t count;
   replica_options options;
   std::map<std::string, world_node> nodes;
   std::deque<letter> network;
   std::deque<coordinator_letter> to_coordinator;
-  memory_config_store store;
+  memory_config_store& store;
   replica_goals goals;
   /// The coordinator takes proposals; answers them.
   bool coordinator_up = true;
   bool answers_get_through = true;
   /// Why it takes no proposal; empty: it does.
   std::string refusal;
-  /// Nodes between which nothing gets through.
-  std::set<std::pair<std::string, std::string>> cut_off;
-  int64_t now = 1'000;
+  std::set<std::pair<std::string, std::string>>& cut_off;
+  int64_t& now;
   std::vector<fence_report> reports;
   std::vector<proposal> proposals;
   /// Acknowledged positions, the greatest one by producer.
@@ -71,7 +96,7 @@ struct world {
   /// Told of each acknowledgement, before it counts.
   std::function<void(const world_node&, const producers_acknowledge&)>
     on_acknowledge;
-  trace notes;
+  trace& notes;
 
   // -- nodes
 
@@ -81,8 +106,20 @@ struct world {
 
   void add(const std::string& id);
 
-  /// A process finds what is on the disk.
+  /// A process finds what is on the disk. A copy that was told to be damaged is
+  /// put aside; what it had promised stays.
   void start(const std::string& id);
+
+  /// The process goes on; the replica's actor begins anew with what is on the
+  /// disk.
+  void restart_actor(const std::string& id);
+
+  result<void> recover(world_node& x);
+
+  /// Of the node's process, ms: does not go back within one life.
+  int64_t clock(const std::string& id) const {
+    return now + nodes.at(id).ahead;
+  }
 
   void crash(const std::string& id);
 
@@ -139,6 +176,9 @@ struct world {
   void settle();
 
   void tick(int64_t ms);
+
+  /// Each process looks at its clock.
+  void tick_all();
 
   /// Time goes by, and everything goes well.
   void pass(int64_t ms);

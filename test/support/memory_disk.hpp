@@ -2,9 +2,11 @@
 
 #include "cluster/replica_effects.hpp"
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <optional>
+#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -31,6 +33,10 @@ public:
 
   /// While true, nothing that is appended fits.
   bool full = false;
+  /// While true, every write fails, and nobody knows what is there of it.
+  bool failing = false;
+  /// Something was done to it that only reading it shows.
+  bool damaged = false;
 
   using write
     = std::variant<journal_append, journal_cut, record_write, new_copy_begin,
@@ -51,6 +57,8 @@ public:
   std::optional<news> sync_one() {
     auto x = std::move(queue_.front());
     queue_.pop_front();
+    if (failing)
+      return news{failure{ec::io_error, "the disk fails"}};
     return std::visit(
       [this](auto& y) {
         return carry_out(y);
@@ -62,19 +70,67 @@ public:
     queue_.clear();
     unfinished_.clear();
     refused_.reset();
+    abandon_save();
   }
 
-  /// The shard's own checkpoint of what is applied.
+  /// The shard's own checkpoint of what is applied, at once.
   void save(shard& x) {
-    x.begin_checkpoint(true);
-    auto next = checkpoint{};
-    auto chunk = std::string{};
-    while (x.table().next_chunk(10, chunk)) {
-      next.chunks.emplace_back(chunk, x.applied().index);
-      chunk.clear();
+    while (!save_more(x, 10)) {
     }
-    next.meta = x.checkpoint_meta();
-    saved = std::move(next);
+  }
+
+  /// The next chunk of it: the log goes on meanwhile.
+  /// @returns whether that was the last one
+  bool save_more(shard& x, size_t entities) {
+    // What was replaced meanwhile has another state.
+    if (saving_ != &x) {
+      x.begin_checkpoint(true);
+      saving_ = &x;
+      next_ = {};
+    }
+    auto chunk = std::string{};
+    if (x.table().next_chunk(entities, chunk)) {
+      next_.chunks.emplace_back(std::move(chunk), x.applied().index);
+      return false;
+    }
+    next_.meta = x.checkpoint_meta();
+    saved = std::move(next_);
+    abandon_save();
+    return true;
+  }
+
+  void abandon_save() {
+    saving_ = nullptr;
+    next_ = {};
+  }
+
+  // -- what happens to it at rest
+
+  /// The last `n` entries are not there any more, as if never written.
+  void lose_end(size_t n) {
+    log.erase(log.end() - static_cast<ptrdiff_t>(std::min(n, log.size())),
+              log.end());
+    damaged = true;
+  }
+
+  /// A bit of the entry flips.
+  void corrupt(size_t i) {
+    log[i].epoch ^= 1;
+    damaged = true;
+  }
+
+  /// Whether the entries are what was written, one after the other.
+  result<void> check() const {
+    for (auto i = size_t{0}; i < log.size(); ++i) {
+      auto& x = log[i];
+      if (x.crc != entry_crc(x)
+          || (i > 0
+              && (x.index != log[i - 1].index + 1
+                  || x.chain != chain_after(log[i - 1].chain, x.crc))))
+        return fail(ec::damaged, "the journal's chain is broken at entry "
+                                   + std::to_string(x.index));
+    }
+    return {};
   }
 
   /// Deletes the entries up to `index`.
@@ -146,6 +202,7 @@ private:
       saved = checkpoint{x.meta, std::move(unfinished_[x.transfer])};
     unfinished_.clear();
     refused_.reset();
+    abandon_save();
     log.clear();
     for (auto& entry : x.entries)
       log.push_back(*entry);
@@ -161,6 +218,9 @@ private:
   std::deque<write> queue_;
   std::map<uint64_t, std::vector<std::pair<std::string, uint64_t>>> unfinished_;
   std::optional<uint64_t> refused_;
+  /// A checkpoint in the making, and whose it is.
+  const shard* saving_ = nullptr;
+  checkpoint next_;
 };
 
 } // namespace weir::test
