@@ -112,10 +112,10 @@ void shard_host_state::replay() {
           return fail_for_good(std::move(res.error()));
         phase_ = phase::ready;
         act();
-        if (auto x = std::exchange(early_announcement_, {}))
-          announce(*x);
-        for (auto& y : std::exchange(early_messages_, {}))
-          receive(y);
+        if (auto early = std::exchange(early_announcement_, {}))
+          announce(*early);
+        for (auto& early : std::exchange(early_messages_, {}))
+          receive(early);
       },
       [this](caf::error& err) {
         fail_for_good(to_failure(err, "the journal"));
