@@ -15,6 +15,7 @@ command query_command();
 command window_command();
 command tail_command();
 command status_command();
+command verify_command();
 command drain_command();
 command rebalance_command();
 command admin_command();
