@@ -22,6 +22,10 @@ using json = nlohmann::ordered_json;
 constexpr size_t attempts_max = 30;
 constexpr auto attempt_pause = std::chrono::milliseconds{100};
 
+/// A shard that is handed over is away for a moment. So many looks tell that
+/// from one that stays away.
+constexpr size_t looks_max = 10;
+
 /// Shards in one question: some 200 bytes each, and a message has to stay far
 /// below CAF's limit.
 constexpr size_t shards_per_question = 512;
@@ -111,6 +115,22 @@ void examiner::ask(const std::vector<uint32_t>& shards, bool journal,
   }
 }
 
+/// How the cluster is, and not in the middle of a handover.
+result<cluster_status> settled_status(client& cluster) {
+  for (auto i = size_t{1};; ++i) {
+    auto res = cluster.ask<cluster_status>(get_status{});
+    if (!res || i == looks_max)
+      return res;
+    auto served
+      = std::all_of(res->shards.begin(), res->shards.end(), [](auto& x) {
+          return x.state == "serving" || x.state == "moving";
+        });
+    if (served)
+      return res;
+    std::this_thread::sleep_for(attempt_pause);
+  }
+}
+
 std::string summary(const findings& x, const verification& what) {
   if (x.wrong.empty() && x.unchecked.empty()) {
     auto res = fmt::format("all is well: {} copies are what their logs make "
@@ -152,7 +172,7 @@ void show(const findings& x, const verification& what, bool as_json) {
 
 result<exit_code> run(client& cluster, const process_settings& process,
                       const arguments& opts) {
-  auto before = cluster.ask<cluster_status>(get_status{});
+  auto before = settled_status(cluster);
   if (!before)
     return tl::unexpected(before.error());
   auto where = cluster.ask<routes>(get_routes{});
@@ -175,7 +195,7 @@ result<exit_code> run(client& cluster, const process_settings& process,
   auto windows = cluster.ask<window_list>(get_windows{});
   if (!windows)
     return tl::unexpected(windows.error());
-  auto after = cluster.ask<cluster_status>(get_status{});
+  auto after = settled_status(cluster);
   if (!after)
     return tl::unexpected(after.error());
   auto found = all.conclude(*after, *windows);

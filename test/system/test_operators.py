@@ -113,6 +113,15 @@ class DrainTest(OperatorTest):
         self.assertGreater(self.node(cluster, "n2")["primaries"], 0)
         self.assert_answered(cluster, ENTITIES)
 
+    def test_a_cluster_may_be_verified_while_shards_move(self):
+        cluster = self.start_filled()
+        self.assert_done(cluster.run("drain", "n3", "--no-wait"))
+        done = cluster.run("verify", "--json")
+        self.assertIn(done.code, (0, UNREACHABLE), done)
+        self.assertEqual(done.row["wrong"], [])
+        self.assert_done(cluster.run("drain", "n3"))
+        self.assertTrue(self.verified(cluster)["ok"])
+
     def test_who_does_not_wait_finds_it_in_the_status(self):
         cluster = self.start_filled()
         done = self.assert_done(cluster.run("drain", "n1", "--no-wait"))
@@ -213,6 +222,8 @@ class VerifyTest(OperatorTest):
             self.assertEqual(
                 {x["role"] for x in shard["copies"]}, {"primary", "backup"}
             )
+        digests = {shard["copies"][0]["digest"] for shard in found["shards"]}
+        self.assertEqual(len(digests), 32)
         found = self.verified(cluster, "--journal")
         self.assertTrue(found["ok"], found)
         self.assertGreater(found["journal_entries"], 64)
