@@ -74,6 +74,7 @@ void node_peers::connected(peer_link& x, const node_actor& actor) {
   x.actor = actor;
   x.backoff = {};
   x.missed_since.reset();
+  x.since = self_->clock().now();
   self_->monitor(actor);
 }
 
@@ -92,9 +93,14 @@ bool node_peers::down(const caf::down_msg& x) {
   for (auto& [node, link] : links_) {
     if (!link.actor || link.actor.address() != x.source)
       continue;
+    auto now = self_->clock().now();
     link.actor = nullptr;
-    link.missed_since = self_->clock().now();
-    if (link.where.dial && !link.dialing)
+    link.missed_since = now;
+    // One that did not last is not dialed at once: it may be what CAF remembers
+    // of a process that is gone.
+    if (now - link.since < backoff_max)
+      link.not_before = now + backoff_min;
+    else if (link.where.dial && !link.dialing)
       dial(node, link);
     return true;
   }

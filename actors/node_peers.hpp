@@ -40,6 +40,7 @@ private:
     peer_address where;
     node_actor actor;
     bool dialing = false;
+    clock::time_point since{};
     clock::time_point not_before{};
     std::chrono::milliseconds backoff{0};
     /// Since when it is missed; nobody was told yet.

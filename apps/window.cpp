@@ -1,12 +1,10 @@
 #include "actors/clock.hpp"
-#include "apps/client.hpp"
 #include "apps/commands.hpp"
-#include "apps/option_flags.hpp"
 #include "apps/output.hpp"
 #include "apps/window_text.hpp"
+#include "apps/with_client.hpp"
 #include "windows/time_text.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -20,25 +18,6 @@ namespace {
 
 /// How often commands look whether all shards have what they wait for.
 constexpr auto wait_step = std::chrono::milliseconds{50};
-
-/// A command of this group: what it takes, and what it does with a client.
-template <class Arguments>
-runner with_client(CLI::App& app, std::shared_ptr<Arguments> opts,
-                   result<exit_code> (*run)(client&, const process_settings&,
-                                            const Arguments&)) {
-  auto flags = option_flags{app};
-  flags.only({"join", "timeout", "tls-dir"});
-  return [opts, flags, run]() -> result<exit_code> {
-    auto options = flags.resolve();
-    if (!options)
-      return tl::unexpected(options.error());
-    auto& process = options->values.process;
-    auto cluster = client::connect(process);
-    if (!cluster)
-      return tl::unexpected(cluster.error());
-    return run(**cluster, process, *opts);
-  };
-}
 
 result<time_ms> take_time(const char* name, const std::string& text) {
   auto res = parse_time(text, wall_clock());

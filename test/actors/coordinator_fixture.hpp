@@ -194,6 +194,14 @@ struct coordinator_fixture : actor_fixture {
     return x;
   }
 
+  /// Its process is another one, which leads nothing yet.
+  scripted_node& start_anew(scripted_node& x) {
+    ++x.self.incarnation;
+    x.known.clear();
+    x.assigned.clear();
+    return join_again(x);
+  }
+
   /// `x` reports that it serves what it was assigned.
   void beat(scripted_node& x, bool empty = true, uint64_t accepted = 0,
             time_ms clock = -1) {

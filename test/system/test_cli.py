@@ -54,7 +54,7 @@ class HelpTest(CliTest):
 
     def test_every_command_in_the_help_has_a_help_with_examples(self):
         found = 0
-        for path in ([], ["config"]):
+        for path in ([], ["config"], ["window"], ["admin"]):
             lines = weir(*path, "--help").stdout.splitlines()
             start = lines.index("Commands:") + 1
             for line in lines[start : lines.index("", start)]:
