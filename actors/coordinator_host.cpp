@@ -133,7 +133,7 @@ result<std::string> coordinator_host_state::find_node(
     known += (known.empty() ? "" : ", ") + node.name;
   }
   return fail(ec::not_found,
-              fmt::format("there is no node {}; there are: {}", name, known));
+              fmt::format("there is no node {}; there are: {}", wanted, known));
 }
 
 std::string coordinator_host_state::choose_name(const join_node& x) const {

@@ -160,8 +160,10 @@ shard_status coordinator_host_state::shard_status_of(uint32_t shard) const {
                             })
                 || (!res.target.empty() && res.target.front() != res.primary);
   if (!res.text.empty())
-    res.state = is_up(config.primary) && leads == nullptr ? "recovering"
-                                                          : "unavailable";
+    res.state = is_up(config.primary)
+                    && (leads == nullptr || leads->epoch < config.epoch)
+                  ? "recovering"
+                  : "unavailable";
   else
     res.state = moving ? "moving" : "serving";
   if (found == reports_.end())

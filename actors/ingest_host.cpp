@@ -5,16 +5,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace weir {
 
 namespace {
 
 /// How often what waits is looked at.
-constexpr auto tick_every = std::chrono::milliseconds{50};
+constexpr auto tick_every = std::chrono::milliseconds{20};
 
-/// Routes are asked for at most this often.
-constexpr auto refresh_every = std::chrono::milliseconds{200};
+/// Routes are asked for at most this often: what a shard's move costs at least,
+/// if the new primary is quicker.
+constexpr auto refresh_every = std::chrono::milliseconds{40};
+
+/// A shard that acknowledges nothing for this long may have moved.
+constexpr auto ask_after = std::chrono::milliseconds{500};
 
 /// A refused shard is tried again after this long, twice as long each time.
 constexpr auto refused_backoff_min = std::chrono::milliseconds{50};
@@ -23,7 +28,7 @@ constexpr auto refused_backoff_max = std::chrono::milliseconds{1000};
 /// A shard that acknowledges nothing for this long, twice as long each time,
 /// may have lost what we sent.
 constexpr auto patience_min = std::chrono::seconds{3};
-constexpr auto patience_max = std::chrono::seconds{60};
+constexpr auto patience_max = std::chrono::seconds{20};
 
 failure another_cluster() {
   return {ec::wrong_cluster,
@@ -121,12 +126,14 @@ void ingest_host_state::routes_arrived(const routes& x) {
     cluster_ = *settings;
   else if (!routes_)
     return give_up(std::move(settings.error()));
-  routes_ = x;
+  auto before = std::exchange(routes_, x);
   if (outbox_ == nullptr) {
     outbox_ = std::make_unique<outbox>(static_cast<uint32_t>(x.shards.size()));
     lanes_.resize(x.shards.size());
   }
   count_nodes();
+  if (before && phase_ == phase::streaming)
+    follow_moves(*before);
   if (phase_ == phase::connecting) {
     phase_ = phase::opening;
     open_producer_session();
@@ -134,6 +141,27 @@ void ingest_host_state::routes_arrived(const routes& x) {
     open_shards();
   } else {
     pump_later();
+  }
+}
+
+/// What was on its way to another primary must be sent again, and what was
+/// refused by one is due.
+void ingest_host_state::follow_moves(const routes& before) {
+  auto where = [](const routes& x, uint32_t shard) {
+    auto node = x.shards[shard].node;
+    return node < x.nodes.size() ? x.nodes[node].listens : address{};
+  };
+  for (auto i = uint32_t{0}; i < lanes_.size(); ++i) {
+    if (before.shards[i].epoch == routes_->shards[i].epoch)
+      continue;
+    auto& lane = lanes_[i];
+    lane.refused = false;
+    lane.backoff = {};
+    if (!(where(before, i) == where(*routes_, i))) {
+      outbox_->restart(i, outbox_->attempt(i));
+      lane.progress = self_->clock().now();
+      lane.patience = patience_min;
+    }
   }
 }
 
@@ -398,8 +426,7 @@ void ingest_host_state::refused(const append_ack& x) {
         trouble_ = x.text;
         context_.gate->show(progress());
       }
-      if (x.code != ec::busy)
-        refresh_is_due_ = true;
+      refresh_is_due_ = true;
       return;
     }
     default:
@@ -472,6 +499,8 @@ void ingest_host_state::look_after(uint32_t shard, clock::time_point now) {
     lane.refused = false;
   if (outbox_->empty(shard))
     return;
+  if (lane.refused || now - lane.progress >= ask_after)
+    refresh_is_due_ = true;
   if (node_of(shard) == nullptr) {
     trouble_ = routes_->shards[shard].trouble;
     refresh_is_due_ = true;

@@ -74,6 +74,7 @@ private:
   void give_up(failure why);
   session_progress progress() const;
   const node_route* node_of(uint32_t shard) const;
+  void follow_moves(const routes& before);
   void count_nodes();
   void count(uint32_t shard, uint64_t added, uint64_t removed);
 

@@ -32,6 +32,9 @@ void node_peers::init(local_node_actor::pointer self, dialer_actor dialer,
 
 void node_peers::know(const peer_list& x, const std::string& cluster) {
   cluster_ = cluster;
+  // At the address of one that is gone, another one may listen by now.
+  for (auto& [id, link] : links_)
+    link.where.dial = false;
   for (auto& node : x.nodes) {
     auto& link = links_[node.node];
     // A process that was started anew listens elsewhere.
@@ -90,9 +93,11 @@ void node_peers::send(const std::string& node, std::string bytes) {
 }
 
 bool node_peers::down(const caf::down_msg& x) {
+  auto found = false;
   for (auto& [node, link] : links_) {
     if (!link.actor || link.actor.address() != x.source)
       continue;
+    found = true;
     auto now = self_->clock().now();
     link.actor = nullptr;
     link.missed_since = now;
@@ -102,9 +107,8 @@ bool node_peers::down(const caf::down_msg& x) {
       link.not_before = now + backoff_min;
     else if (link.where.dial && !link.dialing)
       dial(node, link);
-    return true;
   }
-  return false;
+  return found;
 }
 
 void node_peers::tick() {

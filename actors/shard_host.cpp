@@ -111,6 +111,8 @@ void shard_host_state::replay() {
         if (auto res = replica_->recovered(); !res)
           return fail_for_good(std::move(res.error()));
         phase_ = phase::ready;
+        // Whoever died as the primary asks for another epoch at once.
+        replica_->tick(now());
         act();
         if (auto early = std::exchange(early_announcement_, {}))
           announce(*early);
@@ -131,6 +133,8 @@ void shard_host_state::fail_for_good(failure why) {
   trouble_ = why.text;
   replica_->fail_for_good(std::move(why));
   act();
+  // Nobody waits for what can't come.
+  turn_callers_away(ec::unavailable, not_serving());
 }
 
 // -- blocks and sessions

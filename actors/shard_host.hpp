@@ -90,7 +90,7 @@ private:
   int64_t now() const;
   void act();
   void follow_rules();
-  void tell_callers();
+  void turn_callers_away(ec code, const std::string& why);
   void carry_out(const journal_append& x);
   void carry_out(const journal_cut& x);
   void carry_out(const record_write& x);

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <utility>
+
 // A shard as one of several copies: carries messages to the replica, and does
 // what it wants done.
 
@@ -139,7 +141,8 @@ void shard_host_state::act() {
     follow_rules();
   }
   answer_seal();
-  tell_callers();
+  if (!callers_.empty() && replica_->leads_since() == 0)
+    turn_callers_away(ec::stale_epoch, not_serving());
   auto& epoch = replica_->config().epoch;
   auto role = replica_->role();
   if (epoch == told_epoch_ && role == told_role_ && serving() == told_serving_)
@@ -170,11 +173,8 @@ void shard_host_state::follow_rules() {
   });
 }
 
-void shard_host_state::tell_callers() {
-  if (callers_.empty() || replica_->leads_since() > 0)
-    return;
-  auto waiting = std::move(callers_);
-  callers_.clear();
+void shard_host_state::turn_callers_away(ec code, const std::string& why) {
+  auto waiting = std::exchange(callers_, {});
   auto ack = append_ack{};
   ack.shard = context_.shard;
   ack.epoch = replica_->config().epoch;
@@ -182,7 +182,7 @@ void shard_host_state::tell_callers() {
     ack.producer = producer;
     ack.session = x.session;
     ack.attempt = x.attempt;
-    refuse(x.actor, ack, ec::stale_epoch, not_serving());
+    refuse(x.actor, ack, code, why);
   }
 }
 

@@ -229,7 +229,8 @@ private:
   int64_t retried_at_ = 0;
 
   std::optional<leadership> leadership_;
-  int64_t renewed_at_ = 0;
+  /// Long ago, whatever the clock says.
+  int64_t renewed_at_ = INT64_MIN / 2;
 
   /// The primary that is, or was, followed, and when it was last heard of.
   member leader_;

@@ -21,7 +21,7 @@ public:
   std::optional<failure> refuse;
   cluster_settings settings;
 
-  caf::behavior behavior() {
+  caf::behavior behavior(caf::event_based_actor* self) {
     return {
       [this](const join_node& x) -> caf::result<joined> {
         joins.push_back(x);
@@ -32,8 +32,11 @@ public:
       [this](const heartbeat& x) {
         beats.push_back(x);
       },
-      [this](const proposal& x) {
+      [this, self](const proposal& x) {
         proposals.push_back(x);
+        // Whatever a primary wants.
+        caf::anon_send(caf::actor_cast<caf::actor>(self->current_sender()),
+                       shard_decision{x.next.shard, {x.next, {}}});
       },
       [this](const fence_report& x) {
         fences.push_back(x);
@@ -69,8 +72,8 @@ struct node_fixture : actor_fixture {
           acker = caf::actor_cast<caf::actor>(x->current_sender());
         }};
       });
-  caf::actor boss_hdl = spawn([this] {
-    return boss.behavior();
+  caf::actor boss_hdl = spawn([this](caf::event_based_actor* x) {
+    return boss.behavior(x);
   });
   caf::actor dialer_hdl = spawn([this] {
     return dialer.behavior();
@@ -155,8 +158,17 @@ struct node_fixture : actor_fixture {
     run();
   }
 
+  /// In the newest epoch that the primary has asked for.
+  uint64_t epoch_of(uint32_t shard) const {
+    auto res = uint64_t{1};
+    for (auto& x : boss.proposals)
+      if (x.next.shard == shard)
+        res = x.next.epoch;
+    return res;
+  }
+
   void send(uint64_t after, uint64_t n = 1) {
-    send({{1, 1, 1, block(after, n)}});
+    send({{1, epoch_of(1), 1, block(after, n)}});
   }
 
   append_ack ack() {

@@ -270,8 +270,8 @@ TEST_SUITE("actors/node_host") {
     acks.clear();
     send(3);
     CHECK(ack().position == 4);
-    boss_hdl = spawn([this] {
-      return boss.behavior();
+    boss_hdl = spawn([this](caf::event_based_actor* x) {
+      return boss.behavior(x);
     });
     dialer.doors[1] = {boss_hdl, "coordinator"};
     advance(5s);

@@ -13,7 +13,7 @@ struct fixture : node_fixture {
   void send_nine_each(uint64_t after = 0) {
     send(after, 9);
     shard_1 = acker;
-    send({{2, 1, 1, block(after, 9, 2)}});
+    send({{2, epoch_of(2), 1, block(after, 9, 2)}});
     shard_2 = acker;
     REQUIRE(shard_1 != shard_2);
   }
@@ -64,7 +64,7 @@ TEST_SUITE("actors/node_recovery") {
       x.send(0);
       x.acks.clear();
       caf::send_as(x.producer, x.node,
-                   append_frame{{{1, 1, 1, fixture::block(1)}}});
+                   append_frame{{{1, x.epoch_of(1), 1, fixture::block(1)}}});
       for (auto i = 0; i < steps; ++i)
         x.scheduler.try_run_once();
       x.kill(x.acker, caf::exit_reason::unhandled_exception);
