@@ -13,7 +13,9 @@ import math
 import os
 import random
 import shutil
+import subprocess
 import threading
+import time
 
 import harness
 from harness import LOOK_EVERY, PATIENCE, eventually
@@ -23,9 +25,8 @@ SEED = int(os.environ.get("WEIR_SEED") or random.randrange(10**6))
 # A bound of windows of a minute.
 BASE = 1_699_999_980_000
 MINUTE = 60_000
-# With these nothing is late, every answer is exact however deep in the past,
-# and a producer that waits for a failover holds the watermark.
-SETTINGS = {"retention": "365d", "cells-max": 1_000_000, "idle-after": "1h"}
+# With these nothing is late, and every answer is exact however deep in the past.
+SETTINGS = {"retention": "365d", "cells-max": 1_000_000}
 # The least there is: checkpoints happen all the time.
 OPTIONS = ["--checkpoint-every", "1MiB"]
 WIDTHS = [1_000, 60_000, 3_600_000]
@@ -36,6 +37,12 @@ DISORDER = 9_999
 # shards busy, and leave two cores to recovery.
 CHUNK = 50
 REST = 0.01
+STARTED = time.monotonic()
+# Questions whose answers never change, asked all the time.
+FIXED = [
+    {"entity": f"fixed{i}", "at": BASE + 5_000, "window": 60_000}
+    for i in range(64)
+]
 # A default of the coordinator, in seconds.
 FAILURE_TIMEOUT = 2
 
@@ -44,36 +51,49 @@ def print_seed():
     print(f"WEIR_SEED={SEED}", flush=True)
 
 
+def say(text):
+    print(f"{time.monotonic() - STARTED:8.2f} s  {text}", flush=True)
+
+
 class Source(threading.Thread):
     """Writes events to a producer until `end`, and remembers them.
 
-    Times go forth at a reading a millisecond of `first`, with jumps back.
+    Times go forth from BASE at a reading a millisecond, with jumps back.
+    `before` are readings that were sent already.
+    `windows` are the totals of all, in windows of `width` ms.
     """
 
-    def __init__(self, producer, seed, first=BASE, prefix="e"):
+    def __init__(self, producer, seed, before=(), width=MINUTE):
         super().__init__(daemon=True)
         self.random = random.Random(seed)
         self.pipe = producer.popen.stdin
-        self.first, self.prefix = first, prefix
+        self.width = width
         self.oracle = harness.Oracle()
         self.windows = {}
+        for x in before:
+            self.add(*x)
+        self.before = len(before)
         self.over = threading.Event()
         self.error = None
         self.start()
 
+    @property
+    def written(self):
+        return self.oracle.count - self.before
+
     def line(self):
         # Never before the first window.
         back = self.random.randrange(DISORDER)
-        at = self.first + DISORDER + self.oracle.count - back
-        entity = f"{self.prefix}{self.random.randrange(ENTITIES)}"
+        at = BASE + DISORDER + self.oracle.count - back
+        entity = f"e{self.random.randrange(ENTITIES)}"
         value = self.random.randrange(-1_000_000, 1_000_000)
-        self.oracle.add(entity, at, value)
-        self.add_to_window(at, value)
+        self.add(entity, at, value)
         return harness.event(entity, at, value)
 
-    def add_to_window(self, at, value):
-        start = at // MINUTE * MINUTE
-        key = start, start + MINUTE, "value"
+    def add(self, entity, at, value):
+        self.oracle.add(entity, at, value)
+        start = at // self.width * self.width
+        key = start, start + self.width, "value"
         count, total, least, most = self.windows.get(
             key, (0, 0, math.inf, -math.inf)
         )
@@ -92,7 +112,7 @@ class Source(threading.Thread):
                 self.pipe.flush()
                 self.over.wait(REST)
             self.pipe.close()
-        except BrokenPipeError as error:
+        except (BrokenPipeError, ValueError) as error:  # It is gone, or closed.
             self.error = error
 
     def end(self):
@@ -129,6 +149,76 @@ class Watcher(threading.Thread):
             raise self.error
 
 
+class Asker(threading.Thread):
+    """Asks the questions of FIXED, one after the other, until `end`: each answer
+    must be right, and `longest` is the longest time that a question waited for
+    one, repeated until then, in seconds."""
+
+    def __init__(self, cluster):
+        super().__init__(daemon=True)
+        self.process = subprocess.Popen(
+            [*harness.LEASH, harness.WEIR, "query", "average", "--from", "-"]
+            + ["--json", "--join", cluster.join],
+            env=harness.ENVIRONMENT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.over = threading.Event()
+        self.longest, self.answers, self.wrong = 0, 0, []
+        self.refusals = {}
+        self.start()
+
+    def run(self):
+        i = 0
+        while not self.over.is_set() and not self.wrong:
+            self.ask(i % len(FIXED))
+            i += 1
+
+    def ask(self, i):
+        """Asks until there is an answer."""
+        begun = time.monotonic()
+        while not self.over.is_set():
+            self.process.stdin.write(json.dumps(FIXED[i]) + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+            row = json.loads(line) if line else {"error": "it ended"}
+            if not line or not ("error" in row or fixed_is_right(i, row)):
+                self.wrong.append((FIXED[i], row))
+            if "error" not in row or self.wrong:
+                break
+            self.refusals[row["error"]] = self.refusals.get(row["error"], 0) + 1
+            self.over.wait(LOOK_EVERY)
+        self.answers += 1
+        self.longest = max(self.longest, time.monotonic() - begun)
+        self.over.wait(LOOK_EVERY)
+
+    def end(self):
+        self.over.set()
+        self.join(PATIENCE)
+        self.process.kill()
+        self.process.communicate()
+        if self.wrong:
+            raise AssertionError(f"a wrong answer: {self.wrong}")
+        say(
+            f"{self.answers} questions were answered, after {self.longest:.2f} s at "
+            f"most; refusals: {self.refusals}"
+        )
+
+
+def fixed_readings():
+    return [
+        (x["entity"], BASE + 1_000 * t, 100 * i + t)
+        for i, x in enumerate(FIXED)
+        for t in (1, 2, 3)
+    ]
+
+
+def fixed_is_right(i, row):
+    return (row["count"], row["average"], row["exact"]) == (3, 100 * i + 2, True)
+
+
 def copies_of(shard):
     """Names of the nodes that are in sync, the primary's first."""
     primary = [shard["primary"]] if shard["primary"] else []
@@ -139,18 +229,28 @@ class FaultTest(harness.SystemTest):
     nodes = 3
     replicas = 2
 
-    def begin(self, nodes=None, settings=None, options=()):
-        """Starts a cluster, and a producer that never rests."""
+    def begin(self, nodes=None, width=MINUTE, settings=None, options=()):
+        """Starts a cluster with windows of `width` ms, and a producer and one
+        who asks, neither of which ever rests."""
         self.random = random.Random(SEED)
         self.cluster = self.start(
-            nodes or self.nodes, {**SETTINGS, **(settings or {})}, OPTIONS
+            nodes or self.nodes,
+            {**SETTINGS, "rollup-every": f"{width}ms", **(settings or {})},
+            OPTIONS,
         )
         self.await_whole()
+        fixed = fixed_readings()
+        text = "".join(harness.event(*x) for x in fixed)
+        self.assert_done(self.cluster.ingest(text))
         self.producer = self.cluster.start_ingest(
             "--producer", "p", "--flush", *options, "-"
         )
-        self.source = Source(self.producer, SEED)
+        self.source = Source(self.producer, SEED, fixed, width)
+        self.asker = Asker(self.cluster)
+        self.addCleanup(self.asker.process.communicate)
+        self.addCleanup(self.asker.process.kill)
         self.await_progress()
+        say(f"{len(self.cluster.nodes)} nodes take readings")
 
     # -- what there is
 
@@ -267,49 +367,43 @@ class FaultTest(harness.SystemTest):
         """Nothing remains of its disk."""
         shutil.rmtree(node.data)
 
-    def answers(self, entities=8):
-        """Asks for averages of now; the rows without an answer."""
-        questions = [{"entity": f"e{i}", "window": 60_000} for i in range(entities)]
-        rows = self.cluster.ask(questions).rows
-        self.assertEqual(len(rows), entities)
-        return [x for x in rows if "error" in x]
-
-    def await_answers(self):
-        left = [None]
-
-        def answered():
-            left[0] = self.answers()
-            return not left[0]
-
-        try:
-            eventually("every question is answered", answered)
-        except AssertionError as error:
-            raise AssertionError(f"{error}: {left[0]}") from None
+    def rest(self, most):
+        """A random moment of at most so many seconds."""
+        self.source.over.wait(self.random.random() * most)
 
     # -- the comparison
 
     def end_ingest(self):
         """All was acknowledged, and each reading once."""
+        self.asker.end()
         self.source.end()
         self.assertEqual(self.producer.wait(), 0, self.producer.output)
         summary = json.loads(self.producer.output.splitlines()[-1])
-        want = {"received": self.source.oracle.count, "late": 0, "future": 0}
+        want = {"received": self.source.written, "late": 0, "future": 0}
         want |= {"accepted": want["received"], "malformed": 0, "refused": 0}
         self.assertEqual({x: summary[x] for x in want}, want)
 
     def finish(self):
         """All there is to say about a run that went well."""
         self.end_ingest()
+        say(f"{self.source.written} readings were sent; comparing")
         self.check()
+        self.kill_all()
         self.await_whole()
+        say("comparing what all have read from their disks")
         self.check()
-        # From the disks alone.
+
+    def kill_all(self):
         for server in self.cluster.servers:
             server.kill()
+        self.launch_all()
+
+    def launch_all(self):
+        # At once: none of them can be ready without the coordinator.
         for server in self.cluster.servers:
-            server.start()
-        self.await_whole()
-        self.check()
+            server.launch()
+        for server in self.cluster.servers:
+            server.wait_ready()
 
     def check(self):
         oracle = self.source.oracle
@@ -339,7 +433,7 @@ class FaultTest(harness.SystemTest):
 
     def window_rows(self):
         source = self.source
-        bounds = ["--from", source.first]
+        bounds = ["--from", BASE]
         bounds += ["--to", max(end for _, end, _ in source.windows)]
         done = self.cluster.run("query windows", "--json", *bounds)
         return self.assert_done(done).rows
