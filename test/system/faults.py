@@ -180,9 +180,13 @@ class Asker(threading.Thread):
         """Asks until there is an answer."""
         begun = time.monotonic()
         while not self.over.is_set():
+            asked = time.monotonic()
             self.process.stdin.write(json.dumps(FIXED[i]) + "\n")
             self.process.stdin.flush()
             line = self.process.stdout.readline()
+            waited = time.monotonic() - asked
+            if waited > 1:
+                say(f"a question waited for {waited:.2f} s: {FIXED[i]['entity']}: {line}")
             row = json.loads(line) if line else {"error": "it ended"}
             if not line or not ("error" in row or fixed_is_right(i, row)):
                 self.wrong.append((FIXED[i], row))
