@@ -18,7 +18,7 @@ import threading
 import time
 
 import harness
-from harness import LOOK_EVERY, PATIENCE, eventually
+from harness import LOOK_EVERY, PATIENCE, eventually  # Tests take it from here.
 from rollups import totals
 
 SEED = int(os.environ.get("WEIR_SEED") or random.randrange(10**6))
@@ -186,7 +186,7 @@ class Asker(threading.Thread):
             line = self.process.stdout.readline()
             waited = time.monotonic() - asked
             if waited > 1:
-                say(f"a question waited for {waited:.2f} s: {FIXED[i]['entity']}: {line}")
+                say(f"a question waited for {waited:.2f} s: {line.strip()}")
             row = json.loads(line) if line else {"error": "it ended"}
             if not line or not ("error" in row or fixed_is_right(i, row)):
                 self.wrong.append((FIXED[i], row))
