@@ -298,17 +298,18 @@ TEST_SUITE("actors/shard_host") {
   TEST_CASE_FIXTURE(fixture, "after any other failure of the disk a shard is "
                              "not served, and says so") {
     begin();
+    auto epoch = uint64_t{1};
     for (auto code : {ec::io_error, ec::sequence_gap}) {
-      restart(2);
+      restart(++epoch);
       acks.clear();
       journal.refuse = failure{code, "the disk is gone"};
-      send(block(0, 1), 2);
+      send(block(0, 1), epoch);
       // Whatever the journal calls it: the producer has to come back.
       auto refused = ack();
       CHECK(refused.code == ec::unavailable);
       CHECK(contains(refused.text, "the disk is gone"));
       journal.refuse.reset();
-      send(block(0, 1), 2);
+      send(block(0, 1), epoch);
       CHECK(ack().code == ec::unavailable);
       tick();
       CHECK(report().state == shard_state::failed);

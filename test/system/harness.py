@@ -103,12 +103,13 @@ def weir(*args, data=None, timeout=2 * PATIENCE):
 class Process:
     """A weir that runs beside the test, its output in a file."""
 
-    def __init__(self, args, log, stdin=None):
+    def __init__(self, args, log, stdin=None, under=()):
+        """`under` is a command that becomes the program that it is given."""
         self.args, self.log = args, log
         with open(log, "ab") as out:
             self.log_start = out.tell()
             self.popen = subprocess.Popen(
-                [*LEASH, WEIR, *map(str, args)],
+                [*LEASH, *under, WEIR, *map(str, args)],
                 env=ENVIRONMENT,
                 stdin=stdin or subprocess.DEVNULL,
                 stdout=out,
@@ -158,6 +159,10 @@ class Server:
     """A coordinator, node or serve: a role, a data directory and an address,
     which stay the same from one process to the next."""
 
+    # What starts it, as in Process; and where it listens at first.
+    under = ()
+    host = "127.0.0.1"
+
     def __init__(self, role, directory, name, options):
         self.role, self.name, self.options = role, name, options
         self.data = directory / name
@@ -167,10 +172,11 @@ class Server:
         self.called = None
 
     def launch(self):
-        listen = self.address or "127.0.0.1:0"
+        listen = self.address or f"{self.host}:0"
         self.process = Process(
             [self.role, "--data", self.data, "--listen", listen, *self.options],
             self.log,
+            under=self.under,
         )
 
     def start(self):
@@ -216,6 +222,8 @@ class Cluster:
     those whose data shall lie elsewhere, by name.
     """
 
+    make_server = Server
+
     def __init__(self, nodes=0, settings=None, node_options=(), data=None):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="weir-test-"))
         self.node_options = list(node_options)
@@ -239,7 +247,7 @@ class Cluster:
             raise
 
     def server(self, role, name, options):
-        res = Server(role, self.directory, name, options)
+        res = self.make_server(role, self.directory, name, options)
         res.data = self.data.get(name, res.data)
         return res
 

@@ -1,0 +1,387 @@
+#!/usr/bin/env python3
+"""What the loss of a node, a move of a shard, and copies cost.
+
+    bench/failover.py --dir /var/tmp/bench --json results.json
+
+Parts:
+`failover`  from kill -9 of a primary's node to the end of a `weir ingest` that
+            was given one reading of one of its shards in that moment. It ends
+            when that is acknowledged; the same without a kill stands beside it.
+`moves`     how long a shard takes nothing while it goes to a new node, at
+            100,000 readings a second: from the last growth that a query sees
+            at the old primary to the first at the new one. Between two looks
+            it can't tell, so the same without a move stands beside it, and the
+            next try of a question that was refused takes up to 50 ms more.
+`join`      bytes that a new node receives while nobody sends readings, next to
+            the size of its files; and copies made next to the least.
+`copies`    throughput with two copies and with one, in pairs.
+"""
+
+import argparse
+import json
+import math
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "test" / "system"))
+
+import faults  # noqa: E402
+import harness  # noqa: E402
+
+PARTS = ["failover", "moves", "join", "copies"]
+SHARDS = 32
+RATE = 100_000
+# A write of the paced producer, in readings.
+WRITE = 1_000
+JOINS = 4
+# Looks before the first move, for the row beside.
+CALM = 2.0
+
+
+def spread(xs, digits):
+    return {
+        "median": round(statistics.median(xs), digits),
+        "min": round(min(xs), digits),
+        "max": round(max(xs), digits),
+        "runs": len(xs),
+    }
+
+
+def show(what, unit, x):
+    print(
+        f"{what:<44}{x['median']:>12} {unit:<11}{x['min']} to {x['max']}, "
+        f"{x['runs']} runs",
+        flush=True,
+    )
+
+
+class Asker:
+    """A `weir query average` that answers many questions at a time."""
+
+    def __init__(self, cluster):
+        self.process = subprocess.Popen(
+            [harness.WEIR, "query", "average", "--from", "-", "--json"]
+            + ["--join", cluster.join],
+            env=harness.ENVIRONMENT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.communicate()
+
+    def ask(self, lines, count):
+        self.process.stdin.write(lines)
+        self.process.stdin.flush()
+        return [json.loads(self.process.stdout.readline()) for _ in range(count)]
+
+
+def whole(status, nodes, copies=2):
+    """Every shard has its copies, and is where it shall be."""
+    up = [x for x in status["nodes"] if x["state"] == "up"]
+    counts = [x["primaries"] for x in up]
+    return (
+        len(up) == nodes
+        and max(counts) - min(counts) <= 1
+        and all(
+            x["state"] == "serving" and len(x["backups"]) == copies - 1
+            for x in status["shards"]
+        )
+    )
+
+
+def await_whole(cluster, nodes, copies=2):
+    harness.eventually(
+        "every shard is in its place",
+        lambda: whole(cluster.status(), nodes, copies),
+        3 * harness.PATIENCE,
+    )
+
+
+def entity_of_each_shard(cluster):
+    """{shard: an entity of it}"""
+    names = [f"e{i}" for i in range(40 * SHARDS)]
+    rows = cluster.ask([{"entity": x, "at": faults.BASE} for x in names]).rows
+    res = {}
+    for name, row in zip(names, rows):
+        res.setdefault(row["shard"], name)
+    if len(res) != SHARDS:
+        sys.exit(f"only {len(res)} shards have an entity")
+    return res
+
+
+def only_acknowledged(cluster, line, before_it):
+    """Seconds from before_it() to the end of an ingest of that line, which was
+    connected before. What before_it() takes counts."""
+    producer = cluster.start_ingest("-")
+    first = cluster.ledger()["accepted"]
+    producer.popen.stdin.write(line)
+    producer.popen.stdin.flush()
+    harness.eventually(
+        "the producer is connected", lambda: cluster.ledger()["accepted"] > first
+    )
+    begun = time.monotonic()
+    before_it()
+    producer.popen.stdin.write(line)
+    producer.popen.stdin.close()
+    if producer.wait() != 0:
+        sys.exit(producer.output)
+    res = time.monotonic() - begun
+    cluster.clients.remove(producer)
+    return res
+
+
+class Bench:
+    def __init__(self, args):
+        self.args = args
+        self.results = {}
+
+    def put(self, part, what, unit, xs, digits=3):
+        x = spread(xs, digits)
+        self.results.setdefault(part, {})[what] = {**x, "unit": unit}
+        show(f"{part}: {what}", unit, x)
+
+    def input_file(self, events, entities):
+        path = pathlib.Path(self.args.dir) / f"failover-{events}-{entities}.ndjson"
+        if not path.exists():
+            part = path.with_suffix(".part")
+            done = harness.weir(
+                *["generate", "--output", part, "--seed", 1],
+                *["--events", events, "--entities", entities],
+                *["--rate", RATE, "--start", "now-10m"],
+            )
+            if done.code != 0:
+                sys.exit(repr(done))
+            part.rename(path)
+        return path
+
+    # -- failover ---------------------------------------------------------------
+
+    def failover(self):
+        cluster = harness.Cluster(3)
+        killed, calm = [], []
+        try:
+            await_whole(cluster, 3)
+            entities = entity_of_each_shard(cluster)
+            for i in range(self.args.rounds):
+                shards = cluster.status()["shards"]
+                shard = shards[7 * i % SHARDS]
+                entity = entities[shard["shard"]]
+                line = harness.event(entity, faults.BASE, 1).encode()
+                (node,) = [x for x in cluster.nodes if x.name == shard["primary"]]
+                calm.append(only_acknowledged(cluster, line, lambda: None))
+                killed.append(
+                    only_acknowledged(cluster, line, node.process.popen.kill)
+                )
+                node.kill()
+                node.start()
+                await_whole(cluster, 3)
+        finally:
+            cluster.close()
+        self.put("failover", "kill -9 to acknowledgement", "s", killed)
+        self.put("failover", "the same without a kill", "s", calm)
+
+    # -- moves ------------------------------------------------------------------
+
+    def moves(self):
+        # Further nodes make more moves; each gets its share of the shards.
+        seconds = self.args.seconds
+        path = self.input_file(seconds * RATE, 10 * SHARDS)
+        cluster = harness.Cluster(
+            3, {"retention": "2h", "window": "1h", "cells-max": 4096}
+        )
+        try:
+            await_whole(cluster, 3)
+            self.watch_moves(cluster, path)
+        finally:
+            cluster.close()
+
+    def watch_moves(self, cluster, path):
+        producer = cluster.start_ingest("-")
+        over = threading.Event()
+        behind = []
+        writer = threading.Thread(
+            target=self.write_paced, args=(producer, path, over, behind), daemon=True
+        )
+        writer.start()
+        joins = threading.Thread(
+            target=self.join_nodes, args=(cluster, over), daemon=True
+        )
+        last = {}  # shard: (time, node, count) of the last growth
+        calm, pauses = [], []
+        begun = time.monotonic()
+        names = [f"sensor-{i:07}" for i in range(10 * SHARDS)]
+        rows = cluster.ask([{"entity": x} for x in names]).rows
+        of_shard = {}
+        for name, row in zip(names, rows):
+            of_shard.setdefault(row["shard"], name)
+        entities = list(of_shard.values())
+        lines = "".join(json.dumps({"entity": x}) + "\n" for x in entities).encode()
+        try:
+            with Asker(cluster) as asker:
+                while not over.is_set():
+                    rows = asker.ask(lines, len(entities))
+                    now = time.monotonic()
+                    if not joins.ident and now - begun > CALM + 1:
+                        joins.start()
+                    for row in rows:
+                        if "error" in row or row["role"] != "primary":
+                            continue
+                        seen = last.get(row["shard"])
+                        if seen and row["count"] <= seen[2]:
+                            continue
+                        last[row["shard"]] = now, row["node"], row["count"]
+                        if not seen:
+                            continue
+                        if row["node"] != seen[1]:
+                            pauses.append(now - seen[0])
+                        elif not joins.ident and now - begun > 1:
+                            calm.append(now - seen[0])
+        finally:
+            over.set()
+            writer.join()
+            joins.join()
+        self.put("moves", "pause of a shard that moves", "ms", [1e3 * x for x in pauses], 1)
+        self.put("moves", "the same without a move", "ms", [1e3 * x for x in calm], 1)
+        self.put("moves", "the producer's pace", "1000/s", behind, 1)
+
+    def write_paced(self, producer, path, over, behind):
+        sent = 0
+        begun = time.monotonic()
+        with open(path, "rb") as file:
+            while not over.is_set():
+                lines = [file.readline() for _ in range(WRITE)]
+                if not lines[-1]:
+                    break
+                try:
+                    producer.popen.stdin.write(b"".join(lines))
+                    producer.popen.stdin.flush()
+                except BrokenPipeError:
+                    break
+                sent += WRITE
+                over.wait(max(0, begun + sent / RATE - time.monotonic()))
+        behind.append(sent / (time.monotonic() - begun) / 1e3)
+        over.set()
+
+    def join_nodes(self, cluster, over):
+        try:
+            for i in range(JOINS):
+                if over.is_set():
+                    break
+                cluster.add_node()
+                await_whole(cluster, 4 + i)
+        finally:
+            over.set()
+
+    # -- a join -----------------------------------------------------------------
+
+    def join(self):
+        path = self.input_file(1_000_000, 20_000)
+        ratios, copies, megabytes = [], [], []
+        for _ in range(self.args.runs):
+            cluster = harness.Cluster(3)
+            try:
+                await_whole(cluster, 3)
+                done = cluster.ingest(path)
+                if done.code != 0:
+                    sys.exit(repr(done))
+                before = cluster.status()
+                node = cluster.add_node()
+                await_whole(cluster, 4)
+                received = self.received_bytes(node)
+                held = {x["shard"]: {x["primary"], *x["backups"]} for x in before["shards"]}
+                came = sum(
+                    len({x["primary"], *x["backups"]} - held[x["shard"]])
+                    for x in cluster.status()["shards"]
+                )
+                copies.append(came / math.ceil(2 * SHARDS / 4))
+                node.stop()
+                files = sum(x.stat().st_size for x in node.data.rglob("*") if x.is_file())
+                megabytes.append(received / 1e6)
+                ratios.append(received / files)
+            finally:
+                cluster.close()
+        self.put("join", "copies made / least copies", "", copies, 2)
+        self.put("join", "megabytes received", "MB", megabytes, 1)
+        self.put("join", "bytes received / bytes of its files", "", ratios, 2)
+
+    def received_bytes(self, node):
+        """Of all its connections, as the kernel counts."""
+        out = subprocess.run(
+            ["ss", "-tinpH", "state", "established"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        pid = f"pid={node.process.popen.pid},"
+        res, ours = 0, False
+        for line in out.splitlines():
+            if not line.startswith((" ", "\t")):
+                ours = pid in line
+            elif ours:
+                res += sum(map(int, re.findall(r"bytes_received:(\d+)", line)))
+        return res
+
+    # -- copies -----------------------------------------------------------------
+
+    def copies(self):
+        path = self.input_file(2_000_000, 100_000)
+        seconds = {1: [], 2: []}
+        for _ in range(self.args.runs):
+            for copies, xs in seconds.items():
+                xs.append(self.ingest_with(copies, path))
+        self.put("copies", "one copy", "s", seconds[1])
+        self.put("copies", "two copies", "s", seconds[2])
+        ratios = [x / y for x, y in zip(seconds[1], seconds[2])]
+        self.put("copies", "speed with two / speed with one", "", ratios, 2)
+
+    def ingest_with(self, copies, path):
+        cluster = harness.Cluster(3, {"replicas": copies})
+        try:
+            await_whole(cluster, 3, copies)
+            done = cluster.ingest(path)
+            if done.code != 0 or done.row["copies"] != copies:
+                sys.exit(repr(done))
+            return done.row["seconds"]
+        finally:
+            cluster.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--dir", default=tempfile.gettempdir())
+    parser.add_argument("--rounds", type=int, default=20, help="kills")
+    parser.add_argument("--runs", type=int, default=5, help="joins and pairs")
+    parser.add_argument(
+        "--seconds", type=int, default=60, help="most that moves may take"
+    )
+    parser.add_argument("--json", help="file for all figures")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=" ".join(PARTS))
+    args = parser.parse_args()
+    for part in args.parts:
+        if part not in PARTS:
+            parser.error(f"{part} is none of {', '.join(PARTS)}")
+    os.makedirs(args.dir, exist_ok=True)
+    tempfile.tempdir = args.dir  # Clusters keep their data there.
+    bench = Bench(args)
+    for part in args.parts or PARTS:
+        getattr(bench, part)()
+    if args.json:
+        text = json.dumps(bench.results, indent=2) + "\n"
+        pathlib.Path(args.json).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
