@@ -116,6 +116,8 @@ void shard_host_state::replay() {
         act();
         if (auto early = std::exchange(early_announcement_, {}))
           announce(*early);
+        if (auto early = std::exchange(early_fence_, {}))
+          promise(*early);
         for (auto& early : std::exchange(early_messages_, {}))
           receive(early);
       },
@@ -209,7 +211,10 @@ void shard_host_state::append(const local_block& x) {
   auto res = replica_->admit_block(*x.bytes, x.bytes, wall_clock());
   if (res.code != ec::none) {
     ack.last = res.last;
-    return refuse(x.reply_to, std::move(ack), res.code, std::move(res.text));
+    auto where = res.code == ec::disk_full || res.code == ec::busy
+                   ? fmt::format("node {}: ", context_.node_name)
+                   : std::string{};
+    return refuse(x.reply_to, std::move(ack), res.code, where + res.text);
   }
   callers_[header->producer] = {x.reply_to, x.attempt, header->session};
   act();

@@ -139,6 +139,7 @@ private:
   time_ms cluster_clock_ = -1;
   /// What came while it was recovering: it would come again, but much later.
   std::optional<announced_shard> early_announcement_;
+  std::optional<fence> early_fence_;
   std::vector<peer_bytes> early_messages_;
   /// What was told the node last, to tell it of changes at once.
   uint64_t told_epoch_ = 0;

@@ -38,8 +38,10 @@ void shard_host_state::announce(const announced_shard& x) {
 }
 
 void shard_host_state::promise(const fence& x) {
+  if (phase_ == phase::recovering)
+    early_fence_ = x;
   if (phase_ != phase::ready)
-    return; // It is asked again.
+    return;
   replica_->promise(x);
   act();
 }

@@ -13,7 +13,8 @@
 namespace weir {
 
 /// Options of every command that asks a coordinator.
-inline const std::vector<std::string_view> client_options = {"join", "timeout", "tls-dir"};
+inline const std::vector<std::string_view> client_options
+  = {"join", "timeout", "tls-dir"};
 
 /// A command that asks a coordinator: what it takes, and what it does with a
 /// client once that is connected.

@@ -100,6 +100,8 @@ TEST_SUITE("config/settings") {
                            {"future-limit", "5m"},
                            {"durability", "power"},
                            {"shards", "32"},
+                           {"replicas", "2"},
+                           {"min-copies", "1"},
                            {"metrics-per-entity-max", "64"},
                            {"entities-per-shard-max", "4000000"},
                            {"producers-max", "10000"},

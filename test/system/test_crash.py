@@ -83,7 +83,9 @@ class Source(threading.Thread):
 class CrashTest(harness.SystemTest):
     def begin(self, nodes, *options):
         self.random = random.Random(SEED)
-        self.cluster = self.start(nodes, SETTINGS, OPTIONS)
+        # A single copy: what a node has to give, it has to give by itself.
+        settings = {**SETTINGS, "replicas": 1}
+        self.cluster = self.start(nodes, settings, OPTIONS)
         self.producer = self.cluster.start_ingest(*options, "-")
         self.source = Source(self.producer, SEED)
         self.wait_progress(0)

@@ -86,8 +86,13 @@ class DocsTest(unittest.TestCase):
                 part = FORMATS.split(f"### {name}.db", 1)[1]
                 part = part.split("```sql\n", 1)[1].split("```", 1)[0]
                 listed = part.strip().rstrip(";").split(";\n")
+                # A column that was added later stands on a line of its own.
+                words = [re.sub(r"\s*,\s*", ", ", x) for x in listed]
+                found = [re.sub(r"\s*,\s*", ", ", sql) for (sql,) in stored]
+                found = [re.sub(r"\s*\)$", ")", x) for x in found]
+                words = [re.sub(r"\s*\)$", ")", x) for x in words]
                 with self.subTest(file=name):
-                    self.assertEqual(listed, [sql for (sql,) in stored])
+                    self.assertEqual(words, found)
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ class HolderTest(RollupTest):
         self.wait_final(cluster, 10 * MINUTE)
 
     def test_a_shard_whose_node_is_down_is_named(self):
-        cluster = self.start(nodes=2)
+        cluster = self.start(nodes=2, settings={"replicas": 1})
         # So many that each node has some.
         producer = cluster.start_ingest("-", "--flush")
         self.write(producer, [(f"e{i}", i, 1) for i in range(100)])
@@ -176,7 +176,7 @@ class ChangeTest(RollupTest):
             self.assertRegex(done.err, "^weir: ")
 
     def test_a_change_waits_for_every_shard(self):
-        cluster = self.start(nodes=2)
+        cluster = self.start(nodes=2, settings={"replicas": 1})
         cluster.nodes[1].kill()
         done = cluster.run("window every", "5m", "--timeout", "1s")
         self.assert_done(done, UNREACHABLE)

@@ -203,7 +203,7 @@ class StateTest(RollupTest):
         self.assertEqual(self.window(cluster, 0), before)
 
     def test_shards_that_do_not_answer_are_named(self):
-        cluster = self.start(nodes=2)
+        cluster = self.start(nodes=2, settings={"replicas": 1})
         self.send(cluster, [(f"e{i}", i, 1) for i in range(100)])
         cluster.nodes[1].kill()
         harness.eventually(
