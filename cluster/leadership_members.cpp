@@ -143,7 +143,8 @@ bool leadership::take_in(int64_t now) {
   auto everyone = held_by_all(config_.members);
   if (everyone < state.lead_index())
     return false; // The no-op first.
-  for (auto& [node, x] : peers_) {
+  for (auto& known : peers_) {
+    auto& x = known.second;
     if (!x.learner || x.lost || !has_caught_up(x))
       continue;
     // From here on nothing is committed without it, so that it soon holds all

@@ -1,5 +1,6 @@
 #include "cluster/shard.hpp"
 
+#include "cluster/envelope.hpp"
 #include "cluster/sessions.hpp"
 
 #include <fmt/format.h>
@@ -38,6 +39,10 @@ std::string shard_settings::encode() const {
 }
 
 bool shard_settings::decode(std::string_view bytes) {
+  // A retention that nobody set is the sum of two that were.
+  auto is_duration = [](time_ms x) {
+    return x >= 0 && x <= 2 * time_max;
+  };
   auto in = byte_reader{bytes};
   version = in.varint();
   verdicts.retention = in.zigzag();
@@ -55,7 +60,9 @@ bool shard_settings::decode(std::string_view bytes) {
     rollups.cells_max = static_cast<uint32_t>(in.varint());
     averages = in.fixed<uint8_t>() != 0;
   }
-  return in.done();
+  // Whoever calculates with these need not look out for overflows.
+  return in.done() && is_duration(verdicts.retention)
+         && is_duration(verdicts.future_limit) && is_duration(producer_expiry);
 }
 
 shard::shard(uint32_t id, uint32_t shards)
@@ -98,6 +105,9 @@ result<void> shard::load_meta(const shard_meta& x) {
     plan_greatest_ = in.fixed<time_ms>();
     seals_.released_through = in.fixed<time_ms>();
   }
+  ok = ok && is_clock_time(clock_.event_max) && is_clock_time(clock_.clock);
+  for (auto& producer : applied_producers_.all())
+    ok = ok && is_clock_time(producer.second.heard);
   if (!ok || !in.done())
     return fail(ec::damaged,
                 fmt::format("the checkpoint of shard {} does not decode", id_));
@@ -123,20 +133,22 @@ result<void> shard::load_chunk(std::string_view chunk, uint64_t covers) {
 
 result<void> shard::replay(const log_entry& x) {
   assert(x.index == applied_.index + 1);
+  auto damaged = [&](const std::string& why) {
+    return fail(ec::damaged,
+                fmt::format("entry {} of shard {}: {}", x.index, id_, why));
+  };
+  if (auto why = envelope_complaint(x); !why.empty())
+    return damaged(why);
   if (x.kind != entry_kind::block) {
     apply(x, nullptr, {});
     return {};
   }
   auto block = spare_block();
-  auto damaged = [&](const failure& why) {
-    return fail(ec::damaged, fmt::format("entry {} of shard {}: {}", x.index,
-                                         id_, why.text));
-  };
   if (auto res = decode_block(x.block, shards_, *block); !res)
-    return damaged(res.error());
+    return damaged(res.error().text);
   auto verdict = decode_verdict(x.envelope, block->batch.readings.size());
   if (!verdict)
-    return damaged(verdict.error());
+    return damaged(verdict.error().text);
   apply(x, block.get(), *verdict);
   spare_.push_back(std::move(block));
   return {};

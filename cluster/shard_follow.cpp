@@ -1,4 +1,5 @@
 #include "cluster/checksum.hpp"
+#include "cluster/envelope.hpp"
 #include "cluster/shard.hpp"
 
 #include <fmt/format.h>
@@ -22,6 +23,8 @@ result<void> shard::follow(std::shared_ptr<const log_entry> x) {
                                tail_.index, tail_.epoch));
   if (x->crc != entry_crc(*x) || x->chain != chain_after(tail_.chain, x->crc))
     return damaged("its checksum is wrong");
+  if (auto why = envelope_complaint(*x); !why.empty())
+    return damaged(why);
   auto block = std::unique_ptr<decoded_block>{};
   auto verdict = block_verdict{};
   if (x->kind == entry_kind::block) {

@@ -1,5 +1,6 @@
 #include "cluster/verdict.hpp"
 
+#include "cluster/envelope.hpp"
 #include "windows/bytes.hpp"
 
 #include <algorithm>
@@ -81,7 +82,9 @@ result<block_verdict> decode_verdict(std::string_view bytes, size_t readings) {
   }
   auto& [accepted, late, future, refused] = res.counts;
   // None beyond the sum, which could wrap to what it should be.
-  if (!in.ok() || accepted > readings || late > readings || future > readings
+  if (!in.ok() || !is_clock_time(res.clock.event_max)
+      || !is_clock_time(res.clock.clock) || !is_clock_time(res.decided)
+      || accepted > readings || late > readings || future > readings
       || late + future != res.skip.size() || res.counts.total() != readings)
     return fail(ec::damaged, "a block's verdict does not decode");
   return res;

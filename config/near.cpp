@@ -47,7 +47,10 @@ std::optional<std::string_view> nearest(
     return res;
   auto limit = std::max(size_t{1}, word.size() / 3);
   for (auto x : candidates) {
-    if (x.size() > word_bytes_max)
+    // What the lengths alone say costs no table.
+    auto longer = std::max(x.size(), word.size());
+    auto shorter = std::min(x.size(), word.size());
+    if (x.size() > word_bytes_max || longer - shorter > limit)
       continue;
     auto n = distance(word, x);
     if (n > limit || (res && n == limit))

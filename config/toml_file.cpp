@@ -168,6 +168,18 @@ result<std::string> read_text(const std::string& path) {
   return res;
 }
 
+/// Number of the first line with too many dots, or 0.
+uint32_t dotted_line(std::string_view text) {
+  for (auto line = uint32_t{1}; !text.empty(); ++line) {
+    auto head = text.substr(0, text.find('\n'));
+    auto dots = std::count(head.begin(), head.end(), '.');
+    if (static_cast<size_t>(dots) > config_line_dots_max)
+      return line;
+    text.remove_prefix(std::min(head.size() + 1, text.size()));
+  }
+  return 0;
+}
+
 } // namespace
 
 file_contents read_toml_file(const std::string& path) {
@@ -175,6 +187,12 @@ file_contents read_toml_file(const std::string& path) {
   auto text = read_text(path);
   if (!text) {
     res.errors.push_back(fmt::format("{}: {}", path, text.error().text));
+    return res;
+  }
+  if (auto line = dotted_line(*text); line != 0) {
+    res.errors.push_back(
+      fmt::format("{}:{}:1: has more than {} dots, and so is no option", path,
+                  line, config_line_dots_max));
     return res;
   }
   try {

@@ -10,7 +10,12 @@ namespace weir {
 
 /// Longest configuration file. All options with a comment each are 4 KiB: what
 /// passes this is some other file.
-constexpr size_t config_bytes_max = 1 << 20;
+constexpr size_t config_bytes_max = 1 << 16;
+
+/// Dots in a line of one. A dotted key nests as deep, and what the parser makes
+/// of that is taken apart by recursion; options have no dots in their names,
+/// and few in their values.
+constexpr size_t config_line_dots_max = 64;
 
 /// An option that a file sets.
 struct file_entry {

@@ -119,7 +119,7 @@ result<void> journal::end_stage(uint32_t shard) {
   auto found = stages_.find(shard);
   assert(found != stages_.end());
   auto& self = found->second;
-  auto& [from_index, end] = self.checkpoint;
+  auto& end = self.checkpoint.end;
   if (self.last.index < end.index)
     return refused(db_.path(), shard, ec::sequence_gap,
                    fmt::format("it ends at entry {}, and its checkpoint holds "
@@ -130,8 +130,8 @@ result<void> journal::end_stage(uint32_t shard) {
   auto crc = mark_crc(shard, {self.after, self.checkpoint});
   auto done = db_.transact([&] {
     return put_mark_.run(shard, self.after.index, self.after.epoch,
-                         self.after.chain, from_index, end.index, end.epoch,
-                         end.chain, crc);
+                         self.after.chain, self.checkpoint.from_index,
+                         end.index, end.epoch, end.chain, crc);
   });
   if (!done)
     return done;

@@ -25,6 +25,17 @@ failure damage(uint64_t covers, const std::string& what) {
 
 } // namespace
 
+/// The metrics of a chunk.
+struct sliding_table::dictionary {
+  /// Their numbers in this table. No metric is there twice.
+  std::vector<uint32_t> ids;
+  /// Number of the last entity that had each, so that a metric that comes twice
+  /// is found without a search.
+  std::vector<uint32_t> last_entity;
+  /// Number of the entity at hand, from 1.
+  uint32_t entity = 0;
+};
+
 // -- writing -----------------------------------------------------------------
 
 bool sliding_table::begin_checkpoint(bool full) {
@@ -61,7 +72,7 @@ bool sliding_table::next_chunk(size_t entities_max, std::string& out) {
   assert(entities_max > 0);
   auto body = std::string{};
   auto body_out = byte_writer{body};
-  auto dictionary = std::vector<uint32_t>{};
+  auto metrics = std::vector<uint32_t>{};
   chunk_numbers_.assign(names_.numbers(), 0);
   auto n = uint32_t{0};
   while (taken_ < pending_.size() && n < entities_max
@@ -69,7 +80,7 @@ bool sliding_table::next_chunk(size_t entities_max, std::string& out) {
     // Forgotten ones, too: an older chunk may know them with more in them.
     auto& rec = at(pending_[taken_++]);
     rec.pending = false;
-    encode_entity(rec, body_out, dictionary);
+    encode_entity(rec, body_out, metrics);
     ++n;
   }
   if (n == 0) {
@@ -80,15 +91,15 @@ bool sliding_table::next_chunk(size_t entities_max, std::string& out) {
   head.fixed(chunk_version);
   head.fixed(n);
   head.zigzag(lost_through_);
-  head.varint(dictionary.size());
-  for (auto id : dictionary)
+  head.varint(metrics.size());
+  for (auto id : metrics)
     head.string(names_.name(id));
   out += body;
   return true;
 }
 
 void sliding_table::encode_entity(const entity_record& rec, byte_writer& out,
-                                  std::vector<uint32_t>& dictionary) {
+                                  std::vector<uint32_t>& metrics) {
   auto floor = floor_at(clock_);
   auto n = size_t{0};
   for (auto& x : rec)
@@ -102,8 +113,8 @@ void sliding_table::encode_entity(const entity_record& rec, byte_writer& out,
       continue;
     auto& number = chunk_numbers_[x.metric()];
     if (number == 0) {
-      dictionary.push_back(x.metric());
-      number = static_cast<uint32_t>(dictionary.size());
+      metrics.push_back(x.metric());
+      number = static_cast<uint32_t>(metrics.size());
     }
     out.varint(number - 1);
     x.encode(out, floor);
@@ -139,26 +150,33 @@ result<size_t> sliding_table::load_chunk(std::string_view chunk,
         + "; run the program that wrote it, or a newer one");
   auto n = in.fixed<uint32_t>();
   auto lost_through = in.zigzag();
-  auto metrics = std::vector<uint32_t>{};
+  auto metrics = dictionary{};
+  auto& ids = metrics.ids;
   for (auto left = in.varint(); left > 0 && in.ok(); --left) {
     auto name = in.string();
     if (name.size() > name_bytes_max)
       in.fail();
     if (in.ok())
-      metrics.push_back(names_.acquire(name));
+      ids.push_back(names_.acquire(name));
   }
+  auto sorted = ids;
+  std::sort(sorted.begin(), sorted.end());
+  if (std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end())
+    in.fail();
+  metrics.last_entity.resize(ids.size());
   auto what = std::string{};
   if (!in.ok())
     what = "its header makes no sense";
   for (auto i = uint32_t{1}; i <= n && what.empty(); ++i) {
     auto start = chunk.size() - in.remaining();
+    metrics.entity = i;
     if (!load_entity(in, covers, metrics))
       what = "entity " + std::to_string(i) + " of " + std::to_string(n)
              + ", at byte " + std::to_string(start) + ", makes no sense";
   }
   if (what.empty() && !in.done())
     what = std::to_string(in.remaining()) + " bytes follow its last entity";
-  for (auto id : metrics)
+  for (auto id : ids)
     names_.release(id);
   if (!what.empty())
     return tl::unexpected(damage(covers, what));
@@ -167,7 +185,7 @@ result<size_t> sliding_table::load_chunk(std::string_view chunk,
 }
 
 bool sliding_table::load_entity(byte_reader& in, uint64_t covers,
-                                const std::vector<uint32_t>& metrics) {
+                                dictionary& metrics) {
   auto hash = in.fixed<uint64_t>();
   auto id = in.string();
   auto last = in.zigzag();
@@ -190,16 +208,18 @@ bool sliding_table::load_entity(byte_reader& in, uint64_t covers,
   }
   for (; n > 0; --n) {
     auto number = in.varint();
-    if (number >= metrics.size())
+    if (number >= metrics.ids.size())
       return false;
-    auto metric = metrics[static_cast<size_t>(number)];
+    auto place = static_cast<size_t>(number);
+    if (std::exchange(metrics.last_entity[place], metrics.entity)
+        == metrics.entity)
+      return false;
+    auto metric = metrics.ids[place];
     auto x = sliding_series{metric};
     if (!x.decode(in) || x.last() > last)
       return false;
     if (!newer)
       continue;
-    if (rec.find(metric) != nullptr)
-      return false;
     names_.retain(metric);
     heap_ += x.heap_bytes();
     *rec.add(metric) = std::move(x);

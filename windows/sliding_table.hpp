@@ -241,8 +241,9 @@ private:
   void encode_entity(const entity_record& rec, byte_writer& out,
                      std::vector<uint32_t>& dictionary);
 
-  bool load_entity(byte_reader& in, uint64_t covers,
-                   const std::vector<uint32_t>& metrics);
+  struct dictionary;
+
+  bool load_entity(byte_reader& in, uint64_t covers, dictionary& metrics);
 
   sliding_options options_;
   time_ms clock_ = std::numeric_limits<time_ms>::min();

@@ -133,6 +133,51 @@ TEST_SUITE("cluster/shard") {
     CHECK(code_of(restart()) == ec::damaged);
   }
 
+  TEST_CASE("an entry whose content no primary writes is damaged, and changes "
+            "nothing") {
+    auto varint = [](int64_t x) {
+      auto res = std::string{};
+      byte_writer{res}.zigzag(x);
+      return res;
+    };
+    auto unlimited = settings(1, INT64_MAX).encode();
+    auto bad = std::vector<std::pair<int, std::string>>{
+      {1, "x"},
+      {3, ""},
+      {3, varint(time_max + 1)},
+      {3, varint(1) + "x"},
+      {4, settings(1).encode() + "x"},
+      {4, unlimited},
+      {5, varint(-2)},
+      {5, varint(INT64_MAX)},
+      {6, ""},
+      {6, std::string(17, 'x')},
+      {7, ""},
+      {7, "x"},
+      {8, std::string(17, '\x02')},
+      {8, std::string(16, '\0')},
+      {9, std::string(7, '\0')},
+      {0, ""},
+      {10, ""},
+    };
+    for (auto& [kind, envelope] : bad) {
+      CAPTURE(kind);
+      CAPTURE(envelope.size());
+      auto x = std::make_shared<log_entry>();
+      x->index = 1;
+      x->epoch = 1;
+      x->kind = static_cast<entry_kind>(kind);
+      x->envelope = envelope;
+      x->crc = entry_crc(*x);
+      x->chain = chain_after(0, x->crc);
+      auto self = shard{0, 1};
+      auto before = describe(self);
+      CHECK(code_of(self.replay(*x)) == ec::damaged);
+      CHECK(code_of(self.follow(x)) == ec::damaged);
+      CHECK(describe(self) == before);
+    }
+  }
+
   TEST_CASE_FIXTURE(shard_fixture, "a checkpoint that was given up leaves "
                                    "nothing out of the next one") {
     fill(*this);

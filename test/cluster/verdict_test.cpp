@@ -234,6 +234,17 @@ TEST_SUITE("cluster/verdict") {
     CHECK(code_of(decode_verdict(encoded({UINT64_MAX, 2, 1, 0}, {0, 1, 2}), 2))
           == ec::damaged);
     CHECK(code_of(decode_verdict("", 0)) == ec::damaged);
+    // Times that no sum of times can be made of.
+    auto timed = [](shard_clock clock, time_ms decided) {
+      auto x = block_verdict{};
+      x.clock = clock;
+      x.decided = decided;
+      return code_of(decode_verdict(encode_verdict(x), 0));
+    };
+    CHECK(timed({-1, time_max}, time_max) == ec::none);
+    CHECK(timed({-1, INT64_MAX}, 0) == ec::damaged);
+    CHECK(timed({INT64_MIN, 0}, 0) == ec::damaged);
+    CHECK(timed({0, 0}, INT64_MAX) == ec::damaged);
   }
 
   TEST_CASE("any bytes decode to a verdict that fits its block, or not at "

@@ -149,8 +149,22 @@ TEST_SUITE("config/toml_file") {
           == "/nonexistent/weir.toml: cannot be opened: No such file or "
              "directory");
     CHECK(text("/tmp") == "/tmp: cannot be read: Is a directory");
-    CHECK(text("/dev/zero").find("/dev/zero: is larger than 1048576 bytes")
-          == 0);
+    CHECK(text("/dev/zero").find("/dev/zero: is larger than 65536 bytes") == 0);
+  }
+
+  TEST_CASE("keys nest no deeper than can be taken apart") {
+    auto dotted = [](size_t n) {
+      auto res = std::string{"# Two lines.\n"};
+      for (; n > 0; --n)
+        res += "a.";
+      return res + "b = 1\n";
+    };
+    CHECK(errors_of(dotted(config_line_dots_max))
+          == "weir.toml:2:1: [a] is not a section; write [cluster] or "
+             "[process]\n");
+    CHECK(errors_of(dotted(config_line_dots_max + 1))
+          == "weir.toml:2:1: has more than 64 dots, and so is no option\n");
+    CHECK(errors_of(dotted(30'000)).find("weir.toml:2:1: has more than") == 0);
   }
 
   TEST_CASE("any bytes are options or errors") {

@@ -207,6 +207,40 @@ TEST_SUITE("windows/sliding_chunk") {
     CHECK(is_damaged(1, cells(3, 4, 1, 1, 8)));
   }
 
+  TEST_CASE("a chunk names each metric once, and an entity has it once") {
+    auto loaded = [](const std::vector<std::string>& names,
+                     const std::vector<uint64_t>& series) {
+      auto bytes = std::string{};
+      auto out = byte_writer{bytes};
+      out.fixed(uint8_t{1});
+      out.fixed(uint32_t{2});
+      out.zigzag(0);
+      out.varint(names.size());
+      for (auto& x : names)
+        out.string(x);
+      for (auto hash : {7, 8}) {
+        out.fixed(static_cast<uint64_t>(hash));
+        out.string("pump");
+        out.zigzag(100);
+        out.varint(series.size());
+        for (auto metric : series)
+          readings(out, {{4, 1.5}}, metric);
+      }
+      return sliding_table{{}}.load_chunk(bytes, 1).has_value();
+    };
+    CHECK(loaded({"heat", "load"}, {1, 0}));
+    CHECK(!loaded({"heat", "load"}, {1, 0, 1}));
+    CHECK(!loaded({"heat", "load", "heat"}, {1, 0}));
+    // Taking longer than a moment would be quadratic.
+    auto names = std::vector<std::string>{};
+    auto series = std::vector<uint64_t>{};
+    for (auto i = size_t{0}; i < entity_record::series_max; ++i) {
+      names.push_back(std::to_string(i));
+      series.push_back(i);
+    }
+    CHECK(loaded(names, series));
+  }
+
   TEST_CASE("no bytes are too hostile") {
     CHECK(rc::check([] {
       auto bytes = small_chunk();
