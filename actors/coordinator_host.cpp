@@ -93,6 +93,7 @@ result<void> coordinator_host_state::init(
     if (where)
       member.listens = {where->host, where->port};
     member.last_seen = x.last_seen;
+    configs_->nodes().note_time(x.id, x.last_seen);
   }
   for (auto& x : contents.gone)
     configs_->nodes().declare_gone(x);
@@ -281,6 +282,7 @@ void coordinator_host_state::take(const heartbeat& x) {
     return;
   auto now = context_.now();
   i->second.last_seen = now;
+  configs_->nodes().note_time(x.node, now);
   i->second.news = x;
   measure(i->second, now);
   auto reports = std::vector<replica_report>{};

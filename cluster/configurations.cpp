@@ -1,4 +1,5 @@
 #include "cluster/configurations.hpp"
+#include "windows/time_text.hpp"
 
 #include <fmt/format.h>
 
@@ -230,6 +231,9 @@ std::string configurations::describe(const std::vector<node_disk>& xs) const {
     else if (node->self.disk != x.disk)
       res += fmt::format("{}{} (with a disk that it had before)", sep,
                          node->name);
+    else if (node->seen_at > 0)
+      res += fmt::format("{}{} (last seen {})", sep, node->name,
+                         format_time(node->seen_at));
     else
       res += fmt::format("{}{}", sep, node->name);
   }

@@ -135,7 +135,9 @@ result<void> configurations::elect(entry& x, int64_t now,
     x.trouble = fmt::format(
       "its old primary {} does not answer and might still acknowledge; make "
       "sure that it is stopped, and say so",
-      x.config.primary);
+      nodes_.find(x.config.primary) != nullptr
+        ? nodes_.find(x.config.primary)->name
+        : x.config.primary);
     return {};
   }
   auto next = x.config;

@@ -53,6 +53,11 @@ bool membership::seen(const member& x, int64_t now) {
   return true;
 }
 
+void membership::note_time(const std::string& node, int64_t wall) {
+  if (auto i = nodes_.find(node); i != nodes_.end())
+    i->second.seen_at = wall;
+}
+
 void membership::advance(int64_t now) {
   for (auto& [id, x] : nodes_)
     if (x.up && now - x.last_seen >= options_.failure_timeout)

@@ -23,6 +23,8 @@ struct cluster_node {
   bool up = false;
   /// Of the coordinator's clock, ms; 0: never.
   int64_t last_seen = 0;
+  /// The same for people: wall clock, ms since the epoch; 0: not known.
+  int64_t seen_at = 0;
 };
 
 /// When a node is taken for dead, and how much it is trusted; times in ms.
@@ -57,6 +59,9 @@ public:
   /// It was heard of.
   /// @returns false if that was another life of it than the present one
   bool seen(const member& x, int64_t now);
+
+  /// For people: when that was.
+  void note_time(const std::string& node, int64_t wall);
 
   /// Takes the silent ones for dead.
   void advance(int64_t now);

@@ -73,7 +73,7 @@ class HolderTest(RollupTest):
         harness.eventually(
             "it is named",
             lambda: re.search(
-                "shards .* on node n2 have not sent their parts: .* is down",
+                "shards .* on node n2 have not sent their parts: .* are down",
                 self.why(cluster, 0),
             ),
         )
