@@ -106,12 +106,12 @@ struct new_copy_chunk {
   uint64_t covers = 0;
 };
 
-/// The new copy is complete. Make its checkpoint the present one and sync it;
-/// then replace the shard's log in the journal by `entries`, in one
-/// transaction; then `replica::copy_installed`. Without `meta.bytes` there is
-/// no checkpoint, and an old one goes. A log that does not follow its
-/// checkpoint was caught in between by a crash: what was installed counts, as a
-/// log without entries.
+/// The new copy is complete. Stage `entries`, which follow `after`, beside the
+/// shard's log; make the new checkpoint the present one and sync it; then let
+/// the staged log take the place of the shard's; then
+/// `replica::copy_installed`. Without `meta.bytes` there is no checkpoint, and
+/// an old one goes. Wherever a crash comes, the old copy or the new one must be
+/// found, whole.
 struct new_copy_install {
   uint64_t transfer = 0;
   shard_meta meta;
