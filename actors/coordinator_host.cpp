@@ -21,10 +21,6 @@ namespace {
 /// end is noticed if it lost more than what came since.
 constexpr time_ms save_commits_every = 5'000;
 
-/// A process that is there answers within milliseconds; how long an operator's
-/// machine may take to refuse.
-constexpr auto probe_timeout = std::chrono::milliseconds{300};
-
 /// In one message, which must stay below a megabyte.
 constexpr size_t announcements_max = 512;
 
@@ -110,135 +106,6 @@ result<void> coordinator_host_state::init(
 }
 
 // -- nodes
-
-caf::result<welcome> coordinator_host_state::greet(const hello& x) const {
-  return open_door(x, context_.cluster, "coordinator", context_.name);
-}
-
-bool coordinator_host_state::is_up(const std::string& id) const {
-  auto node = configs_->nodes().find(id);
-  return node != nullptr && node->up;
-}
-
-std::string coordinator_host_state::name_of(const std::string& id) const {
-  auto node = configs_->nodes().find(id);
-  return node != nullptr ? node->name : id;
-}
-
-result<std::string> coordinator_host_state::find_node(
-  const std::string& wanted) const {
-  auto known = std::string{};
-  for (auto& [id, node] : configs_->nodes().all()) {
-    if (node.name == wanted)
-      return id;
-    known += (known.empty() ? "" : ", ") + node.name;
-  }
-  return fail(ec::not_found,
-              fmt::format("there is no node {}; there are: {}", wanted, known));
-}
-
-std::string coordinator_host_state::choose_name(const join_node& x) const {
-  if (!x.name.empty())
-    return x.name;
-  if (auto known = configs_->nodes().find(x.node))
-    return known->name;
-  for (auto i = configs_->nodes().all().size() + 1;; ++i)
-    if (auto free = fmt::format("n{}", i); !find_node(free))
-      return free;
-}
-
-/// A name belongs to the node that runs under it: one that is away, perhaps for
-/// good, gets another.
-result<void> coordinator_host_state::free_name(const std::string& wanted,
-                                               const std::string& id) {
-  auto owner = find_node(wanted);
-  if (!owner || *owner == id)
-    return {};
-  auto other = *configs_->nodes().find(*owner);
-  auto& at = members_[*owner].listens;
-  if (other.up)
-    return fail(ec::conflict,
-                fmt::format("the name {} belongs to another node, which runs "
-                            "at {}:{}; start this one with another --name",
-                            wanted, at.host, at.port));
-  other.name = fmt::format("{}@{}", wanted, owner->substr(0, 6));
-  spdlog::warn("the node that was called {} is now called {}", wanted,
-               other.name);
-  // Its place is free: the new one is there.
-  other.last_seen = ticks() - context_.process.replace_after;
-  configs_->nodes().remember(other);
-  return save_node(*owner, node_state::dead);
-}
-
-result<void> coordinator_host_state::save_node(const std::string& id,
-                                               node_state state) {
-  auto& node = *configs_->nodes().find(id);
-  auto& member = members_[id];
-  auto record = node_record{};
-  record.id = id;
-  record.disk = node.self.disk;
-  record.name = node.name;
-  record.address
-    = to_string(endpoint{member.listens.host, member.listens.port});
-  record.incarnation = node.self.incarnation;
-  record.last_seen = member.last_seen;
-  record.state = node.draining ? node_state::draining : state;
-  return context_.store->put_node(record);
-}
-
-caf::result<joined> coordinator_host_state::join(
-  const join_node& x, const caf::strong_actor_ptr& sender) {
-  auto called = choose_name(x);
-  if (auto res = free_name(called, x.node); !res)
-    return to_error(res.error());
-  auto self = member{x.node, x.disk, x.incarnation};
-  if (configs_->nodes().is_gone({x.node, x.disk}))
-    return to_error(
-      {ec::conflict,
-       fmt::format("the disk of node {} was declared gone, and others have "
-                   "gone on without what it holds; start with an empty data "
-                   "directory",
-                   called)});
-  auto node = cluster_node{};
-  node.self = self;
-  node.name = called;
-  configs_->nodes().join(node, ticks());
-  auto& entry = members_[x.node];
-  entry.listens = x.listens;
-  entry.version = x.version;
-  entry.last_seen = context_.now();
-  entry.news = {};
-  entry.measured = 0;
-  if (auto res = save_node(x.node); !res)
-    return to_error(res.error());
-  entry.actor = caf::actor_cast<node_actor>(sender);
-  self_->monitor(entry.actor);
-  spdlog::info("node {} has joined from {}:{}", called, x.listens.host,
-               x.listens.port);
-  // The answer first: a node can't take shards before it knows the settings.
-  self_->send(self_, timer{2});
-  return joined{context_.cluster, called, settings_text_};
-}
-
-void coordinator_host_state::introduce() {
-  // Of two nodes one connects to the other. Whoever shares the coordinator's
-  // process is connected to already.
-  auto local = [&](const member_node& x) {
-    return x.actor.node() == self_->node();
-  };
-  for (auto& [id, to] : members_) {
-    if (!to.actor)
-      continue;
-    auto peers = peer_list{};
-    for (auto& [other, x] : members_) {
-      if (other == id || !x.actor)
-        continue;
-      auto dials = local(to) != local(x) ? local(x) : id < other;
-      peers.nodes.push_back({other, name_of(other), x.listens, dials});
-    }
-    self_->send(to.actor, peers);
-  }
-}
 
 void coordinator_host_state::measure(member_node& x, time_ms now) const {
   auto accepted = uint64_t{0};
@@ -422,47 +289,6 @@ void coordinator_host_state::save_commits() {
     spdlog::error("the catalog can't be written: {}", res.error().text);
   else
     context_.contents.known = std::move(changed);
-}
-
-void coordinator_host_state::probe(const std::string& id) {
-  auto lose = [this, id] {
-    auto& member = members_[id];
-    if (member.actor)
-      return; // It is back.
-    spdlog::warn("node {} is gone", name_of(id));
-    configs_->nodes().lose(id, ticks());
-    plan();
-  };
-  if (!context_.dialer)
-    return lose();
-  // Not just the connection: who is there will come back, or will be silent.
-  self_
-    ->request(context_.dialer, 3 * probe_timeout,
-              dial{members_[id].listens,
-                   {wire_version, context_.cluster, "coordinator", {}},
-                   probe_timeout})
-    .then([](const dialed&) {},
-          [lose](caf::error&) {
-            lose();
-          });
-}
-
-void coordinator_host_state::down(const caf::down_msg& x) {
-  for (auto& [id, member] : members_) {
-    if (!member.actor || member.actor.address() != x.source)
-      continue;
-    spdlog::warn("the connection to node {} is lost", name_of(id));
-    member.actor = nullptr;
-    member.rate = 0;
-    probe(id);
-    return;
-  }
-  for (auto i = live_.begin(); i != live_.end(); ++i) {
-    if (i->second->address() != x.source)
-      continue;
-    live_.erase(i);
-    return;
-  }
 }
 
 // -- producers

@@ -44,6 +44,16 @@ void node_peers::know(const peer_list& x, const std::string& cluster) {
     }
     link.where = node;
   }
+  // Nodes come under new ids for ever; those that are gone are not kept.
+  for (auto i = links_.begin(); i != links_.end();) {
+    auto listed = std::any_of(x.nodes.begin(), x.nodes.end(), [&](auto& node) {
+      return node.node == i->first;
+    });
+    if (listed || i->second.actor || i->second.dialing)
+      ++i;
+    else
+      i = links_.erase(i);
+  }
   tick();
 }
 
