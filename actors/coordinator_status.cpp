@@ -36,7 +36,7 @@ routes coordinator_host_state::where() const {
     indexes.emplace(id, static_cast<uint32_t>(res.nodes.size()));
     auto member = members_.find(id);
     auto where = member != members_.end() ? member->second.listens : address{};
-    res.nodes.push_back({node.name, where, node.up});
+    res.nodes.push_back({id, node.name, where, node.up});
   }
   for (auto i = uint32_t{0}; i < configs_->shards(); ++i) {
     auto& config = configs_->config(i);

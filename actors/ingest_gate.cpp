@@ -51,6 +51,11 @@ session_progress ingest_gate::progress() const {
   return res;
 }
 
+std::vector<int64_t> ingest_gate::waits() const {
+  auto lock = std::unique_lock{mutex_};
+  return waits_;
+}
+
 void ingest_gate::opened(session_start x) {
   auto lock = std::unique_lock{mutex_};
   start_ = std::move(x);
@@ -83,8 +88,9 @@ void ingest_gate::set_node_full(bool x) {
   changed_.notify_all();
 }
 
-void ingest_gate::ended() {
+void ingest_gate::ended(std::vector<int64_t> waits) {
   auto lock = std::unique_lock{mutex_};
+  waits_ = std::move(waits);
   ended_ = true;
   changed_.notify_all();
 }

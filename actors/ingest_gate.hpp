@@ -73,6 +73,10 @@ public:
 
   session_progress progress() const;
 
+  /// By shard: the longest time, in ms, in which something was on its way and
+  /// nothing was acknowledged. Empty before the end.
+  std::vector<int64_t> waits() const;
+
   // -- the actor's side
 
   /// Number of the last record read; 0 before the first.
@@ -87,7 +91,8 @@ public:
   void set_room(uint64_t x);
   /// One node has as much on its way as it may.
   void set_node_full(bool x);
-  void ended();
+  /// @param waits by shard: the longest that anything waited there, ms
+  void ended(std::vector<int64_t> waits);
   void failed(failure why);
 
 private:
@@ -101,6 +106,7 @@ private:
   uint64_t room_ = 0;
   bool node_full_ = false;
   bool ended_ = false;
+  std::vector<int64_t> waits_;
 };
 
 } // namespace weir

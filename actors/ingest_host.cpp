@@ -132,8 +132,10 @@ void ingest_host_state::routes_arrived(const routes& x) {
     lanes_.resize(x.shards.size());
   }
   count_nodes();
-  if (before && phase_ == phase::streaming)
+  if (before && phase_ == phase::streaming) {
+    connect_all();
     follow_moves(*before);
+  }
   if (phase_ == phase::connecting) {
     phase_ = phase::opening;
     open_producer_session();
@@ -155,8 +157,7 @@ void ingest_host_state::follow_moves(const routes& before) {
     if (before.shards[i].epoch == routes_->shards[i].epoch)
       continue;
     auto& lane = lanes_[i];
-    lane.refused = false;
-    lane.backoff = {};
+    go_on(lane);
     if (!(where(before, i) == where(*routes_, i))) {
       outbox_->restart(i, outbox_->attempt(i));
       lane.progress = self_->clock().now();
@@ -230,22 +231,25 @@ void ingest_host_state::open_producer_session() {
 }
 
 void ingest_host_state::open_shards() {
-  for (auto i = uint32_t{0}; i < lanes_.size(); ++i) {
-    if (lanes_[i].open)
-      continue;
-    auto node = node_of(i);
-    if (node == nullptr) {
-      trouble_ = routes_->shards[i].trouble;
-      refresh_is_due_ = true;
-      continue;
-    }
-    if (auto actor = links_.find(node->listens))
-      self_->send(actor, open_session{i, routes_->shards[i].epoch,
-                                      opened_.producer, opened_.session});
-    else
-      connect(node->listens);
-  }
+  for (auto i = uint32_t{0}; i < lanes_.size(); ++i)
+    if (!lanes_[i].open)
+      open_shard(i);
   begin_streaming();
+}
+
+void ingest_host_state::open_shard(uint32_t shard) {
+  auto& route = routes_->shards[shard];
+  auto node = node_of(shard);
+  if (node == nullptr) {
+    trouble_ = route.trouble;
+    refresh_is_due_ = true;
+    return;
+  }
+  if (auto actor = links_.find(node->listens))
+    self_->send(actor, open_session{shard, route.epoch, opened_.producer,
+                                    opened_.session});
+  else
+    connect(node->listens);
 }
 
 void ingest_host_state::begin_streaming() {
@@ -277,6 +281,7 @@ void ingest_host_state::begin_streaming() {
   start_.future_limit = cluster_.future_limit;
   last_input_ = self_->clock().now();
   phase_ = phase::streaming;
+  connect_all();
   trouble_.clear();
   context_.gate->opened(start_);
 }
@@ -291,6 +296,7 @@ void ingest_host_state::send(outgoing_parcel& x) {
     auto& lane = lanes_[shard];
     if (outbox_->empty(shard)) {
       lane.progress = now;
+      lane.waiting_since = now;
       lane.patience = patience_min;
     }
     auto size = block.bytes->size();
@@ -392,11 +398,50 @@ void ingest_host_state::answer(const append_ack& x) {
   lane.backoff = {};
   copies_ = copies_ == 0 ? x.copies : std::min(copies_, x.copies);
   auto freed = outbox_->acknowledge(x.shard, x.position);
+  if (freed > 0) {
+    lane.longest_wait
+      = std::max(lane.longest_wait, lane.progress - lane.waiting_since);
+    lane.waiting_since = lane.progress;
+  }
   count(x.shard, 0, freed);
   pass_marks();
   trouble_.clear();
   context_.gate->acknowledged(freed, progress());
   finish();
+}
+
+void ingest_host_state::go_on(shard_lane& lane) {
+  lane.refused = false;
+  lane.backoff = {};
+}
+
+/// Who has led a shard knows who does now, and who is about to lead says when
+/// it does: both sooner than the coordinator, once it is asked.
+bool ingest_host_state::redirected(const append_ack& x) {
+  auto& route = routes_->shards[x.shard];
+  if (x.primary.empty() || x.epoch < route.epoch)
+    return false;
+  auto& nodes = routes_->nodes;
+  auto to = std::find_if(nodes.begin(), nodes.end(), [&](auto& node) {
+    return node.node == x.primary;
+  });
+  if (to == nodes.end())
+    return false;
+  auto node = static_cast<uint32_t>(to - nodes.begin());
+  auto moved = node != route.node;
+  route.node = node;
+  route.epoch = x.epoch;
+  route.trouble.clear();
+  go_on(lanes_[x.shard]);
+  if (moved)
+    count_nodes();
+  if (phase_ == phase::opening) {
+    open_shard(x.shard);
+  } else {
+    outbox_->restart(x.shard, moved ? outbox_->attempt(x.shard) : x.attempt);
+    pump_later();
+  }
+  return true;
 }
 
 void ingest_host_state::refused(const append_ack& x) {
@@ -411,6 +456,9 @@ void ingest_host_state::refused(const append_ack& x) {
       return;
     }
     case ec::stale_epoch:
+      if (redirected(x))
+        return;
+      [[fallthrough]];
     case ec::unavailable:
     case ec::busy:
     case ec::disk_full:
@@ -437,10 +485,24 @@ void ingest_host_state::refused(const append_ack& x) {
 
 // -- connections
 
+/// A shard that moves does not wait for a connection.
+void ingest_host_state::connect_all() {
+  for (auto& node : routes_->nodes)
+    if (node.up)
+      connect(node.listens);
+}
+
 void ingest_host_state::connect(const address& to) {
   links_.connect(to, [this, to](bool up) {
     if (up)
       return node_is_up(to);
+    auto& nodes = routes_->nodes;
+    auto needed = std::any_of(
+      routes_->shards.begin(), routes_->shards.end(), [&](auto& shard) {
+        return shard.node < nodes.size() && nodes[shard.node].listens == to;
+      });
+    if (!needed)
+      return;
     trouble_ = links_.trouble(to);
     context_.gate->show(progress());
     refresh_is_due_ = true;
@@ -512,6 +574,15 @@ void ingest_host_state::look_after(uint32_t shard, clock::time_point now) {
     = std::min<std::chrono::milliseconds>(2 * lane.patience, patience_max);
   outbox_->restart(shard, outbox_->attempt(shard));
   refresh_is_due_ = true;
+}
+
+std::vector<int64_t> ingest_host_state::waits() const {
+  auto res = std::vector<int64_t>{};
+  for (auto& lane : lanes_)
+    res.push_back(
+      std::chrono::duration_cast<std::chrono::milliseconds>(lane.longest_wait)
+        .count());
+  return res;
 }
 
 session_progress ingest_host_state::progress() const {

@@ -54,6 +54,10 @@ private:
     bool refused = false;
     std::chrono::milliseconds backoff{0};
     clock::time_point progress{};
+    /// When something was acknowledged, or began to wait, last; and the longest
+    /// that it took from there to the next acknowledgement.
+    clock::time_point waiting_since{};
+    clock::duration longest_wait{0};
     std::chrono::milliseconds patience{0};
   };
 
@@ -62,17 +66,22 @@ private:
   void routes_arrived(const routes& x);
   void open_producer_session();
   void open_shards();
+  void open_shard(uint32_t shard);
   void begin_streaming();
   void pump_later();
   void pump();
   void pump(const address& to, const node_actor& node,
             const std::vector<uint32_t>& shards);
   void refused(const append_ack& x);
+  void go_on(shard_lane& lane);
+  bool redirected(const append_ack& x);
   void connect(const address& to);
+  void connect_all();
   void node_is_up(const address& to);
   void look_after(uint32_t shard, clock::time_point now);
   void give_up(failure why);
   session_progress progress() const;
+  std::vector<int64_t> waits() const;
   const node_route* node_of(uint32_t shard) const;
   void follow_moves(const routes& before);
   void count_nodes();

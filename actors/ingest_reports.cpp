@@ -137,7 +137,7 @@ void ingest_host_state::tell(const report_session& x) {
         if (x.ended) {
           phase_ = phase::over;
           context_.gate->show(progress());
-          return context_.gate->ended();
+          return context_.gate->ended(waits());
         }
         if (head && !head_is_known_) {
           head_is_known_ = true;

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -23,6 +24,10 @@ constexpr auto disk_timeout = std::chrono::minutes{5};
 /// Entities looked at in one tick for what can be forgotten: about a
 /// millisecond.
 constexpr size_t sweep_entities = 20'000;
+
+/// Producers that are told who leads, of those that were refused. The others
+/// ask the coordinator.
+constexpr size_t refused_max = 10'000;
 
 /// Totals of sealed windows that a shard hands over at a time. A node's answer
 /// is hardly larger, since its shards have the same metrics, and stays below
@@ -174,24 +179,75 @@ void shard_host_state::refuse(const caf::strong_actor_ptr& to, append_ack ack,
   self_->send(caf::actor_cast<producer_actor>(to), std::move(ack));
 }
 
+/// The node to go to, if that is clear: one that leads says so when it serves.
+std::string shard_host_state::who_serves() const {
+  auto& primary = replica_->config().primary;
+  auto clear = phase_ == phase::ready
+               && (primary != context_.self.node
+                   || (serving() && !replica_->hands_over()));
+  return clear ? primary : std::string{};
+}
+
+/// A refusal names who serves the shard, now or as soon as that is known.
+/// @param epoch that the sender knows: of an older one it wants no news
+void shard_host_state::redirect(const caf::strong_actor_ptr& to, append_ack ack,
+                                uint64_t epoch, ec code, std::string text) {
+  if (epoch <= replica_->config().epoch)
+    ack.primary = who_serves();
+  auto may_change = phase_ == phase::recovering || phase_ == phase::ready;
+  if (!ack.primary.empty())
+    code = ec::stale_epoch;
+  else if (may_change && refused_.size() < refused_max)
+    refused_[ack.producer] = {to, ack.attempt, ack.session, 0, epoch};
+  refuse(to, std::move(ack), code, std::move(text));
+}
+
+void shard_host_state::redirect_refused() {
+  if (refused_.empty() || who_serves().empty())
+    return;
+  auto ack = append_ack{};
+  ack.shard = context_.shard;
+  ack.epoch = replica_->config().epoch;
+  ack.primary = who_serves();
+  for (auto i = refused_.begin(); i != refused_.end();) {
+    auto& x = i->second;
+    if (x.epoch > ack.epoch) {
+      ++i;
+      continue;
+    }
+    ack.producer = i->first;
+    ack.session = x.session;
+    ack.attempt = x.attempt;
+    refuse(x.actor, ack, ec::stale_epoch,
+           fmt::format("shard {} has a primary in epoch {}", context_.shard,
+                       ack.epoch));
+    i = refused_.erase(i);
+  }
+}
+
 bool shard_host_state::turn_away(const caf::strong_actor_ptr& to,
-                                 const append_ack& ack, uint64_t epoch) const {
+                                 const append_ack& ack, uint64_t epoch) {
   auto since = replica_->leads_since();
   auto present = replica_->config().epoch;
   // Whoever knows an older primary must ask who is the present one; which
   // epoch of this one's it knows does not matter.
-  if (phase_ == phase::ready && since > 0
-      && (epoch < since || epoch > present)) {
-    refuse(to, ack, ec::stale_epoch,
-           fmt::format("shard {} is in epoch {}, not {}", context_.shard,
-                       present, epoch));
+  auto wrong
+    = phase_ == phase::ready && since > 0 && (epoch < since || epoch > present);
+  if (!wrong && serving())
+    return false;
+  if (phase_ == phase::failed || phase_ == phase::dropped) {
+    refuse(to, ack,
+           phase_ == phase::dropped ? ec::stale_epoch : ec::unavailable,
+           not_serving());
     return true;
   }
-  if (serving())
-    return false;
-  auto elsewhere
-    = phase_ == phase::dropped || (phase_ == phase::ready && since == 0);
-  refuse(to, ack, elsewhere ? ec::stale_epoch : ec::unavailable, not_serving());
+  auto text = wrong ? fmt::format("shard {} is in epoch {}, not {}",
+                                  context_.shard, present, epoch)
+                    : not_serving();
+  auto elsewhere = phase_ == phase::ready && since == 0;
+  redirect(to, ack, epoch,
+           wrong || elsewhere ? ec::stale_epoch : ec::unavailable,
+           std::move(text));
   return true;
 }
 
@@ -214,9 +270,17 @@ void shard_host_state::append(const local_block& x) {
     auto where = res.code == ec::disk_full || res.code == ec::busy
                    ? fmt::format("node {}: ", context_.node_name)
                    : std::string{};
+    if (replica_->hands_over())
+      return redirect(x.reply_to, std::move(ack), x.epoch, res.code,
+                      where + res.text);
     return refuse(x.reply_to, std::move(ack), res.code, where + res.text);
   }
-  callers_[header->producer] = {x.reply_to, x.attempt, header->session};
+  // What it repeats may be committed while what came after it is not.
+  auto& from = callers_[header->producer];
+  auto position = from.session == header->session
+                    ? std::max(from.position, header->position)
+                    : header->position;
+  from = {x.reply_to, x.attempt, header->session, position};
   act();
 }
 
@@ -232,7 +296,7 @@ void shard_host_state::open(const open_session& x,
   auto res = replica_->admit_session(x.producer, x.session, wall_clock());
   if (res.code != ec::none)
     return refuse(sender, std::move(ack), res.code, std::move(res.text));
-  callers_[x.producer] = {std::move(sender), 0, x.session};
+  callers_[x.producer] = {std::move(sender), 0, x.session, 0};
   act();
 }
 

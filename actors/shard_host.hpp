@@ -69,6 +69,10 @@ private:
     caf::strong_actor_ptr actor;
     uint32_t attempt = 0;
     uint64_t session = 0;
+    /// Of the last block; 0 for a session that was opened.
+    uint64_t position = 0;
+    /// That it was sent under, where this was refused.
+    uint64_t epoch = 0;
   };
 
   /// A checkpoint that another node reads.
@@ -111,7 +115,11 @@ private:
   void refuse(const caf::strong_actor_ptr& to, append_ack ack, ec code,
               std::string text) const;
   bool turn_away(const caf::strong_actor_ptr& to, const append_ack& ack,
-                 uint64_t epoch) const;
+                 uint64_t epoch);
+  void redirect(const caf::strong_actor_ptr& to, append_ack ack, uint64_t epoch,
+                ec code, std::string text);
+  void redirect_refused();
+  std::string who_serves() const;
   std::string not_serving() const;
   bool serving() const;
   time_ms unconfirmed_for() const;
@@ -135,7 +143,10 @@ private:
   std::string trouble_;
   /// The last entry that recovery has read.
   log_position replayed_;
+  /// Until all that they sent is acknowledged.
   std::map<producer_id, caller> callers_;
+  /// Those that were refused while it is not clear who leads next.
+  std::map<producer_id, caller> refused_;
   time_ms cluster_clock_ = -1;
   /// What came while it was recovering: it would come again, but much later.
   std::optional<announced_shard> early_announcement_;

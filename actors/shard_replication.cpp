@@ -145,6 +145,7 @@ void shard_host_state::act() {
   answer_seal();
   if (!callers_.empty() && replica_->leads_since() == 0)
     turn_callers_away(ec::stale_epoch, not_serving());
+  redirect_refused();
   auto& epoch = replica_->config().epoch;
   auto role = replica_->role();
   if (epoch == told_epoch_ && role == told_role_ && serving() == told_serving_)
@@ -184,7 +185,7 @@ void shard_host_state::turn_callers_away(ec code, const std::string& why) {
     ack.producer = producer;
     ack.session = x.session;
     ack.attempt = x.attempt;
-    refuse(x.actor, ack, code, why);
+    redirect(x.actor, ack, 0, code, why);
   }
 }
 
@@ -235,6 +236,8 @@ void shard_host_state::carry_out(const producers_acknowledge& x) {
     ack.copies = x.copies;
     self_->send(caf::actor_cast<producer_actor>(i->second.actor),
                 std::move(ack));
+    if (known->last >= i->second.position)
+      callers_.erase(i);
   }
 }
 

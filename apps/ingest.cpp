@@ -313,6 +313,7 @@ exit_code ingest_run::summarize() {
                 {"malformed", malformed},
                 {"refused", counts.refused},
                 {"copies", progress.copies},
+                {"waits_ms", gate_->waits()},
                 {"seconds", seconds},
                 {"readings_per_second", rate}});
   } else {

@@ -7,11 +7,9 @@ Parts:
 `failover`  from kill -9 of a primary's node to the end of a `weir ingest` that
             was given one reading of one of its shards in that moment. It ends
             when that is acknowledged; the same without a kill stands beside it.
-`moves`     how long a shard takes nothing while it goes to a new node, at
-            100,000 readings a second: from the last growth that a query sees
-            at the old primary to the first at the new one. Between two looks
-            it can't tell, so the same without a move stands beside it, and the
-            next try of a question that was refused takes up to 50 ms more.
+`moves`     the longest that a producer of 100,000 readings a second waits for
+            an acknowledgement of a shard whose primary goes to a new node, next
+            to the same of those that stay.
 `join`      bytes that a new node receives while nobody sends readings, next to
             the size of its files; and copies made next to the least.
 `copies`    throughput with two copies and with one, in pairs.
@@ -42,7 +40,7 @@ RATE = 100_000
 # A write of the paced producer, in readings.
 WRITE = 1_000
 JOINS = 4
-# Looks before the first move, for the row beside.
+# Seconds that a producer runs before the node comes.
 CALM = 2.0
 
 
@@ -61,31 +59,6 @@ def show(what, unit, x):
         f"{x['runs']} runs",
         flush=True,
     )
-
-
-class Asker:
-    """A `weir query average` that answers many questions at a time."""
-
-    def __init__(self, cluster):
-        self.process = subprocess.Popen(
-            [harness.WEIR, "query", "average", "--from", "-", "--json"]
-            + ["--join", cluster.join],
-            env=harness.ENVIRONMENT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.communicate()
-
-    def ask(self, lines, count):
-        self.process.stdin.write(lines)
-        self.process.stdin.flush()
-        return [json.loads(self.process.stdout.readline()) for _ in range(count)]
 
 
 def whole(status, nodes, copies=2):
@@ -196,68 +169,47 @@ class Bench:
     # -- moves ------------------------------------------------------------------
 
     def moves(self):
-        # Further nodes make more moves; each gets its share of the shards.
-        seconds = self.args.seconds
-        path = self.input_file(seconds * RATE, 10 * SHARDS)
+        path = self.input_file(self.args.seconds * RATE, 10 * SHARDS)
         cluster = harness.Cluster(
             3, {"retention": "2h", "window": "1h", "cells-max": 4096}
         )
+        moved, stayed, pace = [], [], []
         try:
             await_whole(cluster, 3)
-            self.watch_moves(cluster, path)
+            for i in range(JOINS):
+                self.watch_join(cluster, 4 + i, path, moved, stayed, pace)
         finally:
             cluster.close()
+        self.put("moves", "longest wait at a shard that moves", "ms", moved, 0)
+        self.put("moves", "longest wait at a shard that stays", "ms", stayed, 0)
+        self.put("moves", "the producer's pace", "1000/s", pace, 1)
 
-    def watch_moves(self, cluster, path):
+    def watch_join(self, cluster, nodes, path, moved, stayed, pace):
+        """What the shards of one producer wait for while a node joins."""
         producer = cluster.start_ingest("-")
+        before = {x["shard"]: x["primary"] for x in cluster.status()["shards"]}
         over = threading.Event()
-        behind = []
         writer = threading.Thread(
-            target=self.write_paced, args=(producer, path, over, behind), daemon=True
+            target=self.write_paced, args=(producer, path, over, pace), daemon=True
         )
         writer.start()
-        joins = threading.Thread(
-            target=self.join_nodes, args=(cluster, over), daemon=True
-        )
-        last = {}  # shard: (time, node, count) of the last growth
-        calm, pauses = [], []
-        begun = time.monotonic()
-        names = [f"sensor-{i:07}" for i in range(10 * SHARDS)]
-        rows = cluster.ask([{"entity": x} for x in names]).rows
-        of_shard = {}
-        for name, row in zip(names, rows):
-            of_shard.setdefault(row["shard"], name)
-        entities = list(of_shard.values())
-        lines = "".join(json.dumps({"entity": x}) + "\n" for x in entities).encode()
         try:
-            with Asker(cluster) as asker:
-                while not over.is_set():
-                    rows = asker.ask(lines, len(entities))
-                    now = time.monotonic()
-                    if not joins.ident and now - begun > CALM + 1:
-                        joins.start()
-                    for row in rows:
-                        if "error" in row or row["role"] != "primary":
-                            continue
-                        seen = last.get(row["shard"])
-                        if seen and row["count"] <= seen[2]:
-                            continue
-                        last[row["shard"]] = now, row["node"], row["count"]
-                        if not seen:
-                            continue
-                        if row["node"] != seen[1]:
-                            pauses.append(now - seen[0])
-                        elif not joins.ident and now - begun > 1:
-                            calm.append(now - seen[0])
+            time.sleep(CALM)
+            cluster.add_node()
+            await_whole(cluster, nodes)
         finally:
             over.set()
             writer.join()
-            joins.join()
-        self.put("moves", "pause of a shard that moves", "ms", [1e3 * x for x in pauses], 1)
-        self.put("moves", "the same without a move", "ms", [1e3 * x for x in calm], 1)
-        self.put("moves", "the producer's pace", "1000/s", behind, 1)
+        producer.popen.stdin.close()
+        if producer.wait() != 0:
+            sys.exit(producer.output)
+        cluster.clients.remove(producer)
+        waits = json.loads(producer.output.splitlines()[-1])["waits_ms"]
+        for x in cluster.status()["shards"]:
+            shard = x["shard"]
+            (moved if x["primary"] != before[shard] else stayed).append(waits[shard])
 
-    def write_paced(self, producer, path, over, behind):
+    def write_paced(self, producer, path, over, pace):
         sent = 0
         begun = time.monotonic()
         with open(path, "rb") as file:
@@ -272,18 +224,7 @@ class Bench:
                     break
                 sent += WRITE
                 over.wait(max(0, begun + sent / RATE - time.monotonic()))
-        behind.append(sent / (time.monotonic() - begun) / 1e3)
-        over.set()
-
-    def join_nodes(self, cluster, over):
-        try:
-            for i in range(JOINS):
-                if over.is_set():
-                    break
-                cluster.add_node()
-                await_whole(cluster, 4 + i)
-        finally:
-            over.set()
+        pace.append(sent / (time.monotonic() - begun) / 1e3)
 
     # -- a join -----------------------------------------------------------------
 

@@ -145,6 +145,11 @@ public:
   /// A block that was sent under any epoch since then may be taken.
   uint64_t leads_since() const;
 
+  /// It takes nothing more, because another one shall lead.
+  bool hands_over() const {
+    return leadership_ && leadership_->closing();
+  }
+
   /// `now` when the primary was last heard of: how stale a backup may be.
   int64_t heard() const {
     return heard_;

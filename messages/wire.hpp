@@ -27,7 +27,7 @@
 namespace weir {
 
 /// Processes with different versions refuse each other by name.
-constexpr const char* wire_version = "weir/3";
+constexpr const char* wire_version = "weir/4";
 
 // -- doors
 
@@ -229,6 +229,9 @@ struct append_ack {
   verdict_counts counts;
   /// How many replicas hold it.
   uint32_t copies = 0;
+  /// With `stale_epoch`: id of the node that leads the shard in `epoch`; empty:
+  /// ask the coordinator.
+  std::string primary;
 };
 
 // -- queries
@@ -238,6 +241,7 @@ struct get_routes {
 };
 
 struct node_route {
+  std::string node;
   std::string name;
   address listens;
   bool up = false;
@@ -493,9 +497,9 @@ WEIR_INSPECT(block_message, x.shard, x.epoch, x.attempt, x.bytes)
 WEIR_INSPECT(append_frame, x.blocks)
 WEIR_INSPECT(open_session, x.shard, x.epoch, x.producer, x.session)
 WEIR_INSPECT(append_ack, x.shard, x.epoch, x.attempt, x.producer, x.session,
-             x.code, x.text, x.position, x.last, x.counts, x.copies)
+             x.code, x.text, x.position, x.last, x.counts, x.copies, x.primary)
 WEIR_INSPECT_EMPTY(get_routes)
-WEIR_INSPECT(node_route, x.name, x.listens, x.up)
+WEIR_INSPECT(node_route, x.node, x.name, x.listens, x.up)
 WEIR_INSPECT(shard_route, x.node, x.backups, x.epoch, x.trouble)
 WEIR_INSPECT(routes, x.cluster, x.settings, x.nodes, x.shards)
 WEIR_INSPECT(average_request, x.entity, x.metric, x.width, x.has_at, x.at)

@@ -58,11 +58,13 @@ struct ingest_fixture : actor_fixture {
   std::shared_ptr<ingest_gate> gate = std::make_shared<ingest_gate>();
   uint64_t record = 0;
   std::map<uint32_t, uint64_t> last;
+  /// What a refusal by epoch says.
+  std::string named_primary;
 
   ingest_fixture() {
     known.cluster = "c1";
-    known.nodes
-      = {{"n1", {"127.0.0.1", 11}, true}, {"n2", {"127.0.0.1", 12}, true}};
+    known.nodes = {{"id1", "n1", {"127.0.0.1", 11}, true},
+                   {"id2", "n2", {"127.0.0.1", 12}, true}};
     for (auto i = uint32_t{0}; i < shards.size(); ++i)
       known.shards.push_back({i % 2, {}, 1, {}});
     start_coordinator();
@@ -257,6 +259,8 @@ private:
     res.session = session;
     res.code = code;
     res.text = code == ec::none ? "" : "not now";
+    if (code == ec::stale_epoch)
+      res.primary = named_primary;
     if (auto state = shards[shard].producers.find(producer)) {
       res.last = state->last;
       if (code == ec::none) {

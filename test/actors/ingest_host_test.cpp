@@ -152,6 +152,32 @@ TEST_SUITE("actors/ingest_host") {
     CHECK(blocks[11] < 20);
   }
 
+  TEST_CASE_FIXTURE(ingest_fixture,
+                    "blocks go at once to the primary that a refusal names, "
+                    "unless that is older news") {
+    begin();
+    feed({0, 1});
+    auto asked = routes_asked;
+    known.shards[0] = {1, {}, 5, {}};
+    shards[0].epoch = 5;
+    named_primary = "id2";
+    feed({0});
+    CHECK(shards[0].log == positions{1, 3});
+    CHECK(blocks[12] == 2);
+    CHECK(routes_asked == asked);
+    // Who led before says that it still does.
+    auto late = append_ack{};
+    late.producer = producer;
+    late.session = 1;
+    late.epoch = 4;
+    late.code = ec::stale_epoch;
+    late.primary = "id1";
+    tell(ingest, late);
+    feed({0});
+    CHECK(shards[0].log == positions{1, 3, 4});
+    CHECK(blocks[11] == 2);
+  }
+
   TEST_CASE_FIXTURE(ingest_fixture, "after a gap the blocks from there on come "
                                     "again") {
     begin();
@@ -182,6 +208,11 @@ TEST_SUITE("actors/ingest_host") {
     CHECK(progress().acknowledged == 1);
     CHECK(progress().counts.accepted == 1);
     CHECK(shards[0].log == positions{1});
+    end_of_input();
+    auto waits = gate->waits();
+    REQUIRE(waits.size() == 4);
+    CHECK(waits[0] >= 3000);
+    CHECK(waits[1] == 0);
   }
 
   TEST_CASE_FIXTURE(ingest_fixture, "a node that is lost and comes back gets "

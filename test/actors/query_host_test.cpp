@@ -48,8 +48,8 @@ struct fixture : actor_fixture {
   std::function<std::vector<average_answer>()> receive_answers;
 
   fixture() {
-    known.nodes
-      = {{"n1", {"127.0.0.1", 11}, true}, {"n2", {"127.0.0.1", 12}, true}};
+    known.nodes = {{"id1", "n1", {"127.0.0.1", 11}, true},
+                   {"id2", "n2", {"127.0.0.1", 12}, true}};
     for (auto i = uint32_t{0}; i < shards; ++i)
       known.shards.push_back({i % 2, {}, 1, {}});
     start_node(11);

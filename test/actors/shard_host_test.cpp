@@ -289,6 +289,9 @@ TEST_SUITE("actors/shard_host") {
     journal.refuse.reset();
     tick_later();
     CHECK(report().state == shard_state::serving);
+    auto now = ack();
+    CHECK(now.code == ec::stale_epoch);
+    CHECK(now.primary == us.node);
     send(block(0, 1));
     CHECK(ack().position == 1);
     CHECK(journal.kinds(3)
@@ -345,6 +348,8 @@ TEST_SUITE("actors/shard_host") {
     auto refused = ack();
     CHECK(refused.code == ec::stale_epoch);
     CHECK(contains(refused.text, "shard 3 is in epoch 2, not 1"));
+    CHECK(refused.epoch == 2);
+    CHECK(refused.primary == us.node);
     lead(5);
     lead(4);
     send(block(0, 1), 6);
@@ -509,7 +514,10 @@ TEST_SUITE("actors/shard_host") {
     auto other = member{"id2", "disk2", 1};
     auto next = shard_config{3, 3, other.node, {other, us}, {}, 1};
     tell(host, announced_shard{{next, {}}, rules()});
-    CHECK(ack().code == ec::stale_epoch);
+    auto refused = ack();
+    CHECK(refused.code == ec::stale_epoch);
+    CHECK(refused.epoch == 3);
+    CHECK(refused.primary == "id2");
     journal.release();
     run();
     CHECK(acks.empty());
@@ -521,6 +529,32 @@ TEST_SUITE("actors/shard_host") {
     CHECK(average(1).code == ec::none);
     CHECK(average(1).role == "backup");
     CHECK(average(1).stale >= 3000);
+  }
+
+  TEST_CASE_FIXTURE(fixture,
+                    "a block that comes before the news of its epoch is "
+                    "called for when the shard serves in it") {
+    begin(2);
+    auto other = member{"id2", "disk2", 1};
+    auto next = shard_config{3, 3, other.node, {other, us}, {}, 1};
+    tell(host, announced_shard{{next, {}}, rules()});
+    send(block(0, 1), 4);
+    auto refused = ack();
+    CHECK(refused.code == ec::stale_epoch);
+    CHECK(refused.primary.empty());
+    tick();
+    CHECK(acks.empty());
+    journal.hold = true;
+    lead(5);
+    CHECK(acks.empty());
+    journal.release();
+    run();
+    auto called = ack();
+    CHECK(called.code == ec::stale_epoch);
+    CHECK(called.epoch == 5);
+    CHECK(called.primary == us.node);
+    send(block(0, 1), 5);
+    CHECK(ack().position == 1);
   }
 
   TEST_CASE_FIXTURE(fixture,
