@@ -126,23 +126,26 @@ bool query_host_state::has_backups(uint32_t shard) const {
          && !routes_->shards[shard].backups.empty();
 }
 
-bool query_host_state::ask_backup(const round_ptr& x, uint32_t shard,
-                                  const std::vector<size_t>& which) {
+query_host_state::attempt query_host_state::ask_backup(
+  const round_ptr& x, uint32_t shard, const std::vector<size_t>& which) {
+  auto res = attempt::nobody_there;
   for (auto index : routes_->shards[shard].backups) {
     if (index >= routes_->nodes.size())
       continue;
     auto& node = routes_->nodes[index];
     if (auto actor = links_.find(node.listens)) {
       ask(x, shard, which, node.name, actor, true);
-      return true;
+      return attempt::asked;
     }
     // For the next try.
-    if (node.up)
+    if (node.up) {
       links_.connect(node.listens, [this](bool) {
         alarm();
       });
+      res = attempt::connecting;
+    }
   }
-  return false;
+  return res;
 }
 
 void query_host_state::send(const round_ptr& x, uint32_t shard,
@@ -153,7 +156,9 @@ void query_host_state::send(const round_ptr& x, uint32_t shard,
   for (auto i : which)
     if (x->turned_away[i])
       rest.push_back(i);
-  if (!rest.empty() && ask_backup(x, shard, rest)) {
+  auto backups
+    = rest.empty() ? attempt::nobody_there : ask_backup(x, shard, rest);
+  if (backups == attempt::asked) {
     which.erase(std::remove_if(which.begin(), which.end(),
                                [&](size_t i) {
                                  return x->turned_away[i];
@@ -182,6 +187,8 @@ void query_host_state::send(const round_ptr& x, uint32_t shard,
         x->turned_away[i] = true;
       return try_again(x, which, {answer.code, answer.text});
     }
+    if (backups == attempt::connecting)
+      return try_again(x, which, {answer.code, answer.text});
     for (auto i : which)
       settle(x, i, answer);
   };
@@ -198,6 +205,10 @@ void query_host_state::send(const round_ptr& x, uint32_t shard,
       alarm();
     });
     auto why = links_.trouble(node.listens);
+    // Nobody listens there: a backup may know.
+    if (!why.empty() && has_backups(shard))
+      for (auto i : which)
+        x->turned_away[i] = true;
     return try_again(x, which,
                      {ec::unreachable,
                       fmt::format("node {} is not reachable: {}", node.name,

@@ -69,8 +69,9 @@ private:
   void send(const round_ptr& x);
   void send(const round_ptr& x, uint32_t shard, std::vector<size_t> which);
   bool has_backups(uint32_t shard) const;
-  bool ask_backup(const round_ptr& x, uint32_t shard,
-                  const std::vector<size_t>& which);
+  enum class attempt : uint8_t { nobody_there, connecting, asked };
+  attempt ask_backup(const round_ptr& x, uint32_t shard,
+                     const std::vector<size_t>& which);
   void ask(const round_ptr& x, uint32_t shard, std::vector<size_t> which,
            const std::string& node_name, const node_actor& node,
            bool of_backup = false);

@@ -10,6 +10,7 @@ Parts:
 `moves`     the longest that a producer of 100,000 readings a second waits for
             an acknowledgement of a shard whose primary goes to a new node, next
             to the same of those that stay.
+`upgrade`   the same, while every node in turn is stopped and started.
 `join`      bytes that a new node receives while nobody sends readings, next to
             the size of its files; and copies made next to the least.
 `copies`    throughput with two copies and with one, in pairs.
@@ -34,7 +35,7 @@ sys.path.insert(0, str(ROOT / "test" / "system"))
 import faults  # noqa: E402
 import harness  # noqa: E402
 
-PARTS = ["failover", "moves", "join", "copies"]
+PARTS = ["failover", "moves", "upgrade", "join", "copies"]
 SHARDS = 32
 RATE = 100_000
 # A write of the paced producer, in readings.
@@ -185,9 +186,41 @@ class Bench:
         self.put("moves", "the producer's pace", "1000/s", pace, 1)
 
     def watch_join(self, cluster, nodes, path, moved, stayed, pace):
-        """What the shards of one producer wait for while a node joins."""
-        producer = cluster.start_ingest("-")
         before = {x["shard"]: x["primary"] for x in cluster.status()["shards"]}
+
+        def join():
+            cluster.add_node()
+            await_whole(cluster, nodes)
+
+        waits = self.waits_during(cluster, path, join, pace)
+        for x in cluster.status()["shards"]:
+            shard = x["shard"]
+            (moved if x["primary"] != before[shard] else stayed).append(waits[shard])
+
+    def upgrade(self):
+        path = self.input_file(self.args.seconds * RATE, 10 * SHARDS)
+        cluster = harness.Cluster(
+            3, {"retention": "2h", "window": "1h", "cells-max": 4096}
+        )
+        waits, pace = [], []
+
+        def restart_all():
+            for node in cluster.nodes:
+                node.stop()
+                node.start()
+                await_whole(cluster, 3)
+
+        try:
+            await_whole(cluster, 3)
+            waits = self.waits_during(cluster, path, restart_all, pace)
+        finally:
+            cluster.close()
+        self.put("upgrade", "longest wait at a shard", "ms", waits, 0)
+        self.put("upgrade", "the producer's pace", "1000/s", pace, 1)
+
+    def waits_during(self, cluster, path, change, pace):
+        """By shard: the longest that a producer waited there, ms."""
+        producer = cluster.start_ingest("-")
         over = threading.Event()
         writer = threading.Thread(
             target=self.write_paced, args=(producer, path, over, pace), daemon=True
@@ -195,8 +228,7 @@ class Bench:
         writer.start()
         try:
             time.sleep(CALM)
-            cluster.add_node()
-            await_whole(cluster, nodes)
+            change()
         finally:
             over.set()
             writer.join()
@@ -204,10 +236,7 @@ class Bench:
         if producer.wait() != 0:
             sys.exit(producer.output)
         cluster.clients.remove(producer)
-        waits = json.loads(producer.output.splitlines()[-1])["waits_ms"]
-        for x in cluster.status()["shards"]:
-            shard = x["shard"]
-            (moved if x["primary"] != before[shard] else stayed).append(waits[shard])
+        return json.loads(producer.output.splitlines()[-1])["waits_ms"]
 
     def write_paced(self, producer, path, over, pace):
         sent = 0

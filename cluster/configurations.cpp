@@ -84,6 +84,18 @@ uint64_t configurations::next_epoch(const entry& x) const {
   return res + 1;
 }
 
+bool configurations::all_are_there() const {
+  auto is_up = [this](const member& m) {
+    auto node = nodes_.find(m.node);
+    return node != nullptr && node->up;
+  };
+  auto whole = [&](const entry& x) {
+    auto& members = x.config.members;
+    return std::all_of(members.begin(), members.end(), is_up);
+  };
+  return nodes_.all_up() && std::all_of(shards_.begin(), shards_.end(), whole);
+}
+
 result<bool> configurations::install(entry& x, shard_config next) {
   auto shard = x.config.shard;
   next.shard = shard;
@@ -152,10 +164,8 @@ result<void> configurations::create(entry& x) {
   return {};
 }
 
-result<void> configurations::fail_over(entry& x, int64_t now) {
-  auto led = std::map<std::string, size_t>{};
-  for (auto& shard : shards_)
-    ++led[shard.config.primary];
+result<void> configurations::fail_over(entry& x, leaderships& led,
+                                       int64_t now) {
   auto rank = [&](const member& m) {
     auto node = nodes_.find(m.node);
     return std::tuple{nodes_.backup_only(m.node, now), node->draining,
@@ -169,6 +179,7 @@ result<void> configurations::fail_over(entry& x, int64_t now) {
   assert(best != nullptr);
   next.epoch = next_epoch(x);
   next.primary = best->node;
+  ++led[best->node];
   next.min_copies = options_.min_copies;
   // The old primary goes, and whoever lives another life. Others may just be
   // slow: only the new primary can tell.
@@ -194,7 +205,13 @@ result<void> configurations::fail_over(entry& x, int64_t now) {
 result<std::vector<instruction>> configurations::plan(int64_t now) {
   auto res = std::vector<instruction>{};
   nodes_.advance(now);
+  // There is nobody left to wait for: whoever goes now, goes.
+  if (now < settled_at_ && all_are_there())
+    settled_at_ = now;
   place(now);
+  auto led = leaderships{};
+  for (auto& shard : shards_)
+    ++led[shard.config.primary];
   for (auto& x : shards_) {
     auto done = result<void>{};
     auto& members = x.config.members;
@@ -211,7 +228,7 @@ result<std::vector<instruction>> configurations::plan(int64_t now) {
     else if (now < settled_at_)
       x.trouble = "the coordinator has just started";
     else if (std::any_of(members.begin(), members.end(), valid))
-      done = fail_over(x, now);
+      done = fail_over(x, led, now);
     else
       done = elect(x, now, res);
     if (!done)

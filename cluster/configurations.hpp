@@ -165,7 +165,10 @@ private:
   uint64_t next_epoch(const entry& x) const;
   result<bool> install(entry& x, shard_config next);
   result<void> create(entry& x);
-  result<void> fail_over(entry& x, int64_t now);
+  bool all_are_there() const;
+  /// By node: how many shards it leads.
+  using leaderships = std::map<std::string, size_t>;
+  result<void> fail_over(entry& x, leaderships& led, int64_t now);
   std::string describe(const std::vector<node_disk>& xs) const;
 
   // Without any valid member: configurations_election.cpp.

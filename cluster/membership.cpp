@@ -79,6 +79,12 @@ bool membership::is_up(const member& x) const {
   return node != nullptr && node->up && node->self == x;
 }
 
+bool membership::all_up() const {
+  return std::all_of(nodes_.begin(), nodes_.end(), [](auto& x) {
+    return x.second.up;
+  });
+}
+
 bool membership::is_up(const node_disk& x) const {
   auto node = find(x.node);
   return node != nullptr && node->up && node->self.disk == x.disk;

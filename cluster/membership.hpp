@@ -82,6 +82,9 @@ public:
   /// This very life of it is up.
   bool is_up(const member& x) const;
 
+  /// Nobody is missing.
+  bool all_up() const;
+
   /// Its disk is there, whatever process runs on it.
   bool is_up(const node_disk& x) const;
 

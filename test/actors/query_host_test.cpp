@@ -236,6 +236,24 @@ TEST_SUITE("actors/query_host") {
           == "shard 0 is unavailable: its node n1 is down");
   }
 
+  TEST_CASE_FIXTURE(fixture, "a backup answers for a primary that is gone, "
+                             "also where there was no connection to it") {
+    known.shards[0].backups = {1};
+    known.shards[0].trouble = "node n1 is down";
+    SUBCASE("before the coordinator knows") {
+      begin();
+      stop(11);
+    }
+    SUBCASE("when the coordinator knows") {
+      known.nodes[0].up = false;
+      begin();
+    }
+    auto answers = ask_for({of_shard(0)}, 300);
+    REQUIRE(answers.size() == 1);
+    CHECK(answers[0].code == ec::none);
+    CHECK(asked[12].size() == 1);
+  }
+
   TEST_CASE_FIXTURE(fixture, "a shard that nobody has says why") {
     known.shards[3] = {UINT32_MAX, {}, 0, "no node has joined yet"};
     begin();

@@ -220,6 +220,26 @@ TEST_SUITE("cluster/configurations") {
     CHECK(config().epoch == 1);
   }
 
+  TEST_CASE_FIXTURE(cluster, "once all are there, a new coordinator replaces "
+                             "whoever dies at once") {
+    settle();
+    found();
+    for (auto& id : {"a", "b"})
+      self->nodes().remember({lives[id], id});
+    rejoin("b");
+    plan(500);
+    self->nodes().lose("b", now);
+    rejoin("a");
+    plan();
+    rejoin("b");
+    CHECK(config().epoch == 1);
+    plan(100);
+    self->nodes().lose("a", now);
+    plan(100);
+    CHECK(config().primary == "b");
+    CHECK(config().epoch == 2);
+  }
+
   // -- proposals
 
   TEST_CASE_FIXTURE(cluster, "a primary's proposal is stored, then answered; "

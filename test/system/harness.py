@@ -103,13 +103,13 @@ def weir(*args, data=None, timeout=2 * PATIENCE):
 class Process:
     """A weir that runs beside the test, its output in a file."""
 
-    def __init__(self, args, log, stdin=None, under=()):
+    def __init__(self, args, log, stdin=None, under=(), program=WEIR):
         """`under` is a command that becomes the program that it is given."""
         self.args, self.log = args, log
         with open(log, "ab") as out:
             self.log_start = out.tell()
             self.popen = subprocess.Popen(
-                [*LEASH, *under, WEIR, *map(str, args)],
+                [*LEASH, *under, program, *map(str, args)],
                 env=ENVIRONMENT,
                 stdin=stdin or subprocess.DEVNULL,
                 stdout=out,
@@ -161,6 +161,7 @@ class Server:
 
     # What starts it, as in Process; and where it listens at first.
     under = ()
+    program = WEIR
     host = "127.0.0.1"
 
     def __init__(self, role, directory, name, options):
@@ -177,6 +178,7 @@ class Server:
             [self.role, "--data", self.data, "--listen", listen, *self.options],
             self.log,
             under=self.under,
+            program=self.program,
         )
 
     def start(self):
