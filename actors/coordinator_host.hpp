@@ -123,6 +123,7 @@ private:
   void plan();
   void note_changes();
   void probe(const std::string& id);
+  void lose(const std::string& id);
   bool is_up(const std::string& id) const;
   std::string name_of(const std::string& id) const;
   result<std::string> find_node(const std::string& name) const;

@@ -1,6 +1,7 @@
 #include "actors/coordinator_host.hpp"
 
 #include "actors/dialer.hpp"
+#include "actors/farewell.hpp"
 #include "messages/types.hpp"
 
 #include <fmt/format.h>
@@ -150,17 +151,18 @@ void coordinator_host_state::introduce() {
 
 // -- losing them
 
+void coordinator_host_state::lose(const std::string& id) {
+  auto& member = members_[id];
+  if (member.actor)
+    return; // It is back.
+  spdlog::warn("node {} is gone", name_of(id));
+  configs_->nodes().lose(id, ticks());
+  plan();
+}
+
 void coordinator_host_state::probe(const std::string& id) {
-  auto lose = [this, id] {
-    auto& member = members_[id];
-    if (member.actor)
-      return; // It is back.
-    spdlog::warn("node {} is gone", name_of(id));
-    configs_->nodes().lose(id, ticks());
-    plan();
-  };
   if (!context_.dialer)
-    return lose();
+    return lose(id);
   // Not just the connection: who is there will come back, or will be silent.
   self_
     ->request(context_.dialer, 3 * probe_timeout,
@@ -168,8 +170,8 @@ void coordinator_host_state::probe(const std::string& id) {
                    {wire_version, context_.cluster, "coordinator", {}},
                    probe_timeout})
     .then([](const dialed&) {},
-          [lose](caf::error&) {
-            lose();
+          [this, id](caf::error&) {
+            lose(id);
           });
 }
 
@@ -177,9 +179,11 @@ void coordinator_host_state::down(const caf::down_msg& x) {
   for (auto& [id, member] : members_) {
     if (!member.actor || member.actor.address() != x.source)
       continue;
-    spdlog::warn("the connection to node {} is lost", name_of(id));
     member.actor = nullptr;
     member.rate = 0;
+    if (is_farewell(x))
+      return lose(id);
+    spdlog::warn("the connection to node {} is lost", name_of(id));
     probe(id);
     return;
   }

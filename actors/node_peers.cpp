@@ -1,5 +1,6 @@
 #include "actors/node_peers.hpp"
 
+#include "actors/farewell.hpp"
 #include "messages/types.hpp"
 
 #include <spdlog/spdlog.h>
@@ -110,6 +111,11 @@ bool node_peers::down(const caf::down_msg& x) {
     found = true;
     auto now = self_->clock().now();
     link.actor = nullptr;
+    if (is_farewell(x)) {
+      link.not_before = now + backoff_min;
+      lost_(node);
+      continue;
+    }
     link.missed_since = now;
     // One that did not last is not dialed at once: it may be what CAF remembers
     // of a process that is gone.

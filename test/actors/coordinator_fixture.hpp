@@ -134,6 +134,8 @@ struct coordinator_fixture : actor_fixture {
   cluster_settings initial;
   process_settings process;
   time_ms now = 1'700'000'000'000;
+  /// None: whose connection is lost is not looked for.
+  dialer_actor dialer;
   local_coordinator_actor boss;
   std::vector<std::unique_ptr<scripted_node>> nodes;
 
@@ -153,6 +155,7 @@ struct coordinator_fixture : actor_fixture {
     context.cluster = "c1";
     context.name = "boss";
     context.process = process;
+    context.dialer = dialer;
     context.store = std::make_shared<catalog>(
       must(catalog::open(dir.file("coordinator.db"))));
     context.contents = must(context.store->load());

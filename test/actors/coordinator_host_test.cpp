@@ -88,6 +88,33 @@ TEST_SUITE("actors/coordinator_host") {
     CHECK(where().shards[0].epoch == 1);
   }
 
+  TEST_CASE_FIXTURE(fixture, "a node that was cut off is looked for before it "
+                             "is down, one that was told to stop is not") {
+    auto looked_for = std::vector<dial>{};
+    auto unanswered = std::vector<caf::typed_response_promise<dialed>>{};
+    dialer = play<dialer_actor>(
+      spawn([&](caf::event_based_actor* x) -> caf::behavior {
+        return {[&, x](const dial& y) -> caf::result<dialed> {
+          looked_for.push_back(y);
+          return unanswered.emplace_back(x->make_response_promise<dialed>());
+        }};
+      }));
+    begin();
+    auto& a = join("a");
+    beat(a);
+    kill(a.hdl);
+    CHECK(!where().nodes[0].up);
+    CHECK(looked_for.empty());
+    join_again(a);
+    beat(a);
+    kill(a.hdl, caf::exit_reason::remote_link_unreachable);
+    CHECK(where().nodes[0].up);
+    CHECK(looked_for.size() == 1);
+    pass(1'000);
+    CHECK(!where().nodes[0].up);
+    unanswered.clear();
+  }
+
   TEST_CASE_FIXTURE(fixture, "a heartbeat of an earlier connection or start "
                              "counts for nothing") {
     begin();
