@@ -10,6 +10,7 @@
 #include <caf/io/network/default_multiplexer.hpp>
 #include <caf/io/network/doorman_impl.hpp>
 #include <caf/make_counted.hpp>
+#include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 
 #include <fmt/format.h>
@@ -24,6 +25,9 @@ namespace weir {
 namespace {
 
 using namespace caf::io;
+
+/// The middleman closes a socket as soon as it gets to it.
+constexpr auto close_timeout = std::chrono::seconds{1};
 
 /// A doorman whose connections don't get the descriptor of one that has just
 /// been closed.
@@ -128,6 +132,20 @@ result<uint16_t> listen(caf::actor_system& system, const std::string& host,
     return listen_tls(system, std::move(tls), host, port, actor,
                       std::move(interface));
   return listen_plain(system, host, port, actor, std::move(interface));
+}
+
+void stop_listening(caf::actor_system& system, uint16_t port) {
+  if (tls_of(system))
+    return;
+  auto self = caf::scoped_actor{system};
+  self
+    ->request(system.middleman().named_broker<basp_broker>(caf::atom("BASP")),
+              close_timeout, caf::close_atom::value, port)
+    .receive([] {},
+             [port](caf::error& err) {
+               spdlog::warn("port {} can't be closed: {}", port,
+                            to_failure(err, "the middleman").text);
+             });
 }
 
 } // namespace weir

@@ -21,4 +21,9 @@ result<uint16_t> listen(caf::actor_system& system, const std::string& host,
                         uint16_t port, const caf::strong_actor_ptr& actor,
                         std::set<std::string> interface);
 
+/// Nobody may connect to `port` any more, if there is no encryption: with it,
+/// that is so once the actor behind the port has ended. Connections stay.
+/// Blocks until it is done.
+void stop_listening(caf::actor_system& system, uint16_t port);
+
 } // namespace weir

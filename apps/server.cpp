@@ -93,6 +93,7 @@ private:
   catalog_contents contents_;
   caf::actor_system* system_ = nullptr;
   std::vector<caf::actor> actors_;
+  std::vector<uint16_t> ports_;
   coordinator_actor coordinator_;
 };
 
@@ -152,9 +153,12 @@ result<void> server::warn_about_settings() const {
 
 template <class Handle>
 result<uint16_t> server::publish(const Handle& actor, const endpoint& at) {
-  return listen(*system_, at.host, at.port,
-                caf::actor_cast<caf::strong_actor_ptr>(actor),
-                system_->message_types(actor));
+  auto res = listen(*system_, at.host, at.port,
+                    caf::actor_cast<caf::strong_actor_ptr>(actor),
+                    system_->message_types(actor));
+  if (res)
+    ports_.push_back(*res);
+  return res;
 }
 
 dialer_actor server::start_dialer() {
@@ -284,6 +288,9 @@ result<void> server::start_node() {
 void server::stop() {
   if (system_ == nullptr)
     return;
+  // Whoever lost the connection would find a process that answers no more.
+  for (auto port : ports_)
+    stop_listening(*system_, port);
   // The databases are closed when the actors that own them have ended.
   auto self = caf::scoped_actor{*system_};
   for (auto& actor : actors_) {
