@@ -25,15 +25,17 @@ using shard_placement = std::vector<std::string>;
 
 /// Places `replicas` replicas of every shard, or as many as there are nodes, on
 /// distinct nodes: each node gets its share of the replicas, and of the
-/// primaries, within one, by the fewest moves from the present placement.
+/// primaries, within one, by few moves from the present placement.
 ///
-/// The two are found one after the other. First the replica sets: the fewest
-/// copies that bring every node to its share; among equals it takes those that
-/// the primaries can follow. Then the primaries among them: shortest augmenting
-/// paths from nodes with too many to nodes with too few (Ford and Fulkerson;
-/// each step of a path is one role handed over). With equal weights an even
-/// share of the primaries always exists within balanced replica sets; with
-/// unequal ones it comes as near as the replica sets allow.
+/// First the primaries, by the fewest moves there are: when a node joins a
+/// balanced placement, they are those that it gets, and when one leaves, those
+/// that it had. Then the other copies, by the fewest new ones that these
+/// primaries allow. Each is an assignment at the least cost; see `assign`.
+/// Where balance, primaries that stay and few copies can't be had at once, they
+/// win in this order; that costs one copy more in one of 200 changes.
+///
+/// With equal weights every node ends within one. With unequal ones it comes as
+/// near as there are nodes for the copies of a shard.
 ///
 /// @param present by shard number; names of other nodes are ignored
 std::vector<shard_placement> balance(const std::vector<placeable_node>& nodes,

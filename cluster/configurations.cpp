@@ -202,6 +202,19 @@ result<void> configurations::fail_over(entry& x, leaderships& led,
   return {};
 }
 
+/// A primary that lacks copies commits nothing, and so would never propose the
+/// configuration that asks for fewer.
+result<void> configurations::adopt_min_copies(entry& x) {
+  if (x.config.min_copies == options_.min_copies)
+    return {};
+  auto next = x.config;
+  next.epoch = next_epoch(x);
+  next.min_copies = options_.min_copies;
+  if (auto done = install(x, std::move(next)); !done)
+    return tl::unexpected(std::move(done.error()));
+  return {};
+}
+
 result<std::vector<instruction>> configurations::plan(int64_t now) {
   auto res = std::vector<instruction>{};
   nodes_.advance(now);
@@ -223,9 +236,10 @@ result<std::vector<instruction>> configurations::plan(int64_t now) {
     };
     if (x.config.epoch == 0)
       done = create(x);
-    else if (std::any_of(members.begin(), members.end(), leads))
+    else if (std::any_of(members.begin(), members.end(), leads)) {
       x.trouble.clear();
-    else if (now < settled_at_)
+      done = adopt_min_copies(x);
+    } else if (now < settled_at_)
       x.trouble = "the coordinator has just started";
     else if (std::any_of(members.begin(), members.end(), valid))
       done = fail_over(x, led, now);

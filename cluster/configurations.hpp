@@ -20,8 +20,8 @@ namespace weir {
 struct configuration_options {
   /// Copies of every shard, where there are as many nodes.
   uint32_t replicas = 2;
-  /// Fewer members than this acknowledge nothing. Takes effect with a shard's
-  /// next configuration.
+  /// Fewer members than this acknowledge nothing. A change makes the next
+  /// configuration of each shard.
   uint32_t min_copies = 1;
   /// After a start of the coordinator nobody is replaced for so long: whoever
   /// lives has said so by then.
@@ -58,7 +58,8 @@ struct forced_promotion {
 /// does not seem to know is said again.
 ///
 /// The coordinator itself replaces a primary that is dead or has another life,
-/// and brings back a shard without any valid member. All other changes are
+/// brings back a shard without any valid member, and changes how many copies
+/// there must be to acknowledge anything. All other changes are
 /// proposed by the primary, who alone knows what its members hold.
 class configurations {
 public:
@@ -169,6 +170,7 @@ private:
   /// By node: how many shards it leads.
   using leaderships = std::map<std::string, size_t>;
   result<void> fail_over(entry& x, leaderships& led, int64_t now);
+  result<void> adopt_min_copies(entry& x);
   std::string describe(const std::vector<node_disk>& xs) const;
 
   // Without any valid member: configurations_election.cpp.

@@ -121,6 +121,34 @@ TEST_SUITE("cluster/configurations") {
     CHECK(told.empty());
   }
 
+  TEST_CASE_FIXTURE(cluster,
+                    "how many copies must acknowledge changes at once, "
+                    "even where too few are left to commit anything") {
+    settle();
+    options.min_copies = 2;
+    self->set_options(options);
+    plan();
+    CHECK(config().epoch == 2);
+    CHECK(config().min_copies == 2);
+    CHECK(config().primary == "a");
+    CHECK(config().members.size() == 2);
+    plan();
+    CHECK(config().epoch == 2);
+    CHECK(told_to<announcement>("a").size() == 1);
+    self->nodes().lose("a", now);
+    plan();
+    CHECK(config().primary == "b");
+    CHECK(config().members.size() == 1);
+    report("b");
+    options.min_copies = 1;
+    self->set_options(options);
+    plan();
+    CHECK(config().min_copies == 1);
+    CHECK(config().members.size() == 1);
+    CHECK(config().eligible == std::vector<node_disk>{{"a", "disk-a"}});
+    CHECK(store.configs[0] == config());
+  }
+
   TEST_CASE_FIXTURE(cluster, "nobody is told of what could not be stored") {
     found();
     join("a");

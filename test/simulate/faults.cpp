@@ -15,7 +15,7 @@ constexpr size_t late_max = 50;
 
 void simulation::hurt() {
   auto id = any_node();
-  switch (dice(16)) {
+  switch (dice(20)) {
     case 0:
     case 1:
     case 2:
@@ -53,6 +53,13 @@ void simulation::hurt() {
       coordinator_->nodes().drain(id, dice(2) == 0);
       note("{} is drained, or not any more", id);
       return;
+    case 15:
+    case 16:
+      return depose(any_shard());
+    case 17:
+      return cut_link(any_shard());
+    case 18:
+      return change_copies();
     default:
       catalog_.full = !catalog_.full && dice(2) == 0;
       around_->store.disk_full = catalog_.full;
@@ -206,6 +213,44 @@ void simulation::pause(const std::string& id) {
        machine.clock_stands ? ", and its clock does, too" : "");
 }
 
+/// A primary is taken for dead although it lives, and may lead again before
+/// anything that it sent as the primary that it was has arrived. Whoever it
+/// sends a checkpoint to hears of nobody else.
+void simulation::depose(world& x) {
+  auto leader = x.config().primary;
+  if (leader.empty() || !runs(leader))
+    return;
+  note("{} is taken for dead", leader);
+  for (auto& [to, open] : x.nodes.at(leader).open)
+    for (auto& [other, machine] : machines_)
+      if (other != leader && other != to)
+        around_->cut_off.insert({to, other});
+  coordinator_->nodes().lose(leader, coordinator_clock());
+}
+
+/// Between a primary and one that follows it, in one direction: what one of
+/// them knows of the other one is no longer so.
+void simulation::cut_link(world& x) {
+  auto& leader = x.config().primary;
+  auto other = any_node();
+  if (leader.empty() || other == leader)
+    return;
+  auto to_leader = dice(2) == 0;
+  note("{} does not reach {}", to_leader ? other : leader,
+       to_leader ? leader : other);
+  around_->one_way.insert(to_leader ? std::pair{other, leader}
+                                    : std::pair{leader, other});
+}
+
+/// An operator wants more copies, or fewer.
+void simulation::change_copies() {
+  wishes_.replicas = 1 + dice(3);
+  wishes_.min_copies = 1 + dice(std::min(2u, wishes_.replicas));
+  note("{} copies are wanted, and no fewer than {} acknowledge",
+       wishes_.replicas, wishes_.min_copies);
+  coordinator_->set_options(wishes_);
+}
+
 void simulation::pass_letter(world& x) {
   // Mostly in order, as a connection has it.
   auto i = chance(20) ? any(x.network.size()) : 0;
@@ -219,6 +264,16 @@ void simulation::pass_letter(world& x) {
   }
   if (late_.size() < late_max && chance(3))
     late_.push_back({x.number, *at});
+  if (auto held = std::get_if<replicated>(&at->message)) {
+    auto& most = boasts_[{x.number, at->from, at->to}];
+    auto known = std::get_if<replicated>(&most.message);
+    if (known == nullptr || !(known->from == held->from)
+        || known->held.index < held->held.index)
+      most = *at;
+  }
+  // A copy that is interrupted in the middle.
+  if (std::holds_alternative<copy_chunk>(at->message) && chance(3))
+    depose(x);
   if (chance(3))
     x.network.erase(at);
   else if (chance(3))
@@ -235,6 +290,19 @@ void simulation::pass_late_letter() {
   late_.erase(late_.begin() + static_cast<ptrdiff_t>(i));
   if (runs(letter.letter.to))
     shards_[letter.shard]->deliver(letter.letter);
+}
+
+/// Whoever leads once more, or still, hears again of what others held when
+/// their logs were longer.
+void simulation::pass_boast(world& x) {
+  auto leader = x.config().primary;
+  if (leader.empty() || !runs(leader))
+    return;
+  for (auto& [id, machine] : machines_) {
+    auto known = boasts_.find({x.number, id, leader});
+    if (known != boasts_.end())
+      x.deliver(world::letter{known->second});
+  }
 }
 
 } // namespace weir::test

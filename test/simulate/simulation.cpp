@@ -198,10 +198,13 @@ void simulation::step() {
     case 16:
       if (chance(30))
         query(x, id);
-      if (chance(60))
-        checkpoint(x, id);
+      for (auto& y : shards_)
+        if (chance(60))
+          checkpoint(*y, id);
       if (chance(5))
         pass_late_letter();
+      if (chance(20))
+        pass_boast(x);
       break;
     default:
       if (chance(roughness_) && dice(8) == 0) {

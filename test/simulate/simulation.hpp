@@ -15,6 +15,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace weir::test {
@@ -175,8 +176,12 @@ private:
   void cut_off(const std::string& id);
   void hurt_disk(const std::string& id);
   void pause(const std::string& id);
+  void depose(world& x);
+  void cut_link(world& x);
+  void change_copies();
   void pass_letter(world& x);
   void pass_late_letter();
+  void pass_boast(world& x);
 
   // And right again: recover.cpp.
   void heal();
@@ -214,6 +219,10 @@ private:
   std::deque<sealed_letter> sealed_;
   std::deque<append_letter> appends_;
   std::deque<late_letter> late_;
+  /// By shard, who sent it and to whom: of all acknowledgements of that life
+  /// the one that claims most.
+  std::map<std::tuple<uint32_t, std::string, std::string>, world::letter>
+    boasts_;
   /// What each session has reported, by producer and session: malformed,
   /// duplicate.
   std::map<std::pair<std::string, uint64_t>, std::pair<uint64_t, uint64_t>>
