@@ -4,6 +4,8 @@
 
 # CMake writes a new precompiled header for every build tree, and ccache trusts
 # one only if it is told not to look at times.
+# Trees of one source compile alike, wherever they are.
+export CCACHE_NOHASHDIR=1
 export CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
 
 say() {
