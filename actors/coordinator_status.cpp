@@ -11,20 +11,6 @@ namespace {
 /// A node that takes longer to answer is shown as it was.
 constexpr auto status_timeout = std::chrono::seconds{1};
 
-const char* role_name(replica_role x) {
-  switch (x) {
-    case replica_role::idle:
-      return "idle";
-    case replica_role::learner:
-      return "learner";
-    case replica_role::backup:
-      return "backup";
-    case replica_role::primary:
-      return "primary";
-  }
-  return "unknown";
-}
-
 } // namespace
 
 routes coordinator_host_state::where() const {
@@ -132,7 +118,7 @@ shard_status coordinator_host_state::shard_status_of(uint32_t shard) const {
     auto copy = copy_status{};
     copy.node = name_of(id);
     if (x != nullptr) {
-      copy.role = role_name(x->role);
+      copy.role = to_string(x->role);
       copy.end = x->end.index;
       copy.applied = x->committed.index;
       copy.text = x->failed || x->role != replica_role::primary ? x->text : "";

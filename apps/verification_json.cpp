@@ -9,20 +9,6 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-const char* role_name(replica_role x) {
-  switch (x) {
-    case replica_role::idle:
-      return "idle";
-    case replica_role::learner:
-      return "learner";
-    case replica_role::backup:
-      return "backup";
-    case replica_role::primary:
-      return "primary";
-  }
-  return "unknown";
-}
-
 } // namespace
 
 json verification::to_json() const {
@@ -35,7 +21,7 @@ json verification::to_json() const {
     for (auto& [node, at] : x.copies) {
       auto what = json{{"node", node}, {"trouble", at.trouble.text}};
       if (at.seen) {
-        what["role"] = role_name(at.last.role);
+        what["role"] = to_string(at.last.role);
         what["epoch"] = at.last.epoch;
         what["applied"] = at.last.applied.index;
         what["end"] = at.last.end.index;

@@ -18,6 +18,20 @@ enum class replica_role : uint8_t {
   primary = 3,
 };
 
+constexpr const char* to_string(replica_role x) {
+  switch (x) {
+    case replica_role::idle:
+      return "idle";
+    case replica_role::learner:
+      return "learner";
+    case replica_role::backup:
+      return "backup";
+    case replica_role::primary:
+      return "primary";
+  }
+  return "unknown";
+}
+
 /// What a replica says of itself in a heartbeat.
 struct replica_report {
   uint32_t shard = 0;
