@@ -827,6 +827,21 @@ TEST_SUITE("cluster/replica") {
     CHECK(acked() == 2);
   }
 
+  TEST_CASE_FIXTURE(world,
+                    "a full disk is tried again, however much more comes "
+                    "and is refused meanwhile") {
+    serve({"a", "b"});
+    goals.learners = {identity("b")};
+    nodes["b"].disk.full = true;
+    for (auto i = uint64_t{0}; i < 60; ++i) {
+      nodes["b"].disk.full = i < 30;
+      CHECK(send("a", i).code == ec::none);
+      pass(100);
+    }
+    CHECK(at("b").durable().index + 5 > at("a").durable().index);
+    CHECK(at("b").report().text == "");
+  }
+
   TEST_CASE_FIXTURE(world, "a primary whose disk stays full lets another one "
                            "lead") {
     serve({"a", "b"});
