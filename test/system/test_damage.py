@@ -84,7 +84,8 @@ class DamageFixture(faults.FaultTest):
         shards = []
 
         def harm(node):
-            shards.append(damage.spoil_row(node.data / "journal.db", self.random, shard))
+            path = node.data / "journal.db"
+            shards.append(damage.spoil_row(path, self.random, shard))
             return f"an entry of shard {shards[0]} is not what was written"
 
         self.round(harm, node)
