@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/disk_failure.hpp"
 #include "messages/interfaces.hpp"
 #include "storage/state_store.hpp"
 
@@ -22,13 +23,21 @@ public:
   caf::result<opened_copy> open(const open_copy& x);
   caf::result<checkpoint_chunk> read(const read_chunk& x);
   caf::result<bool> remove(const remove_shard& x);
+  caf::result<shard_put_aside> put_aside(const put_aside_shard& x);
 
   std::shared_ptr<state_store> db;
+  on_disk_failure on_failure;
+
+private:
+  caf::error refused(const failure& x);
+
+  bool failure_told_ = false;
 };
 
 /// To be spawned detached, since it waits for the disk.
+/// @param on_failure called once when the store takes nothing more; may be null
 checkpoint_actor::behavior_type checkpointer(
   checkpoint_actor::stateful_pointer<checkpointer_state> self,
-  std::shared_ptr<state_store> db);
+  std::shared_ptr<state_store> db, on_disk_failure on_failure);
 
 } // namespace weir

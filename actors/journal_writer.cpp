@@ -1,10 +1,15 @@
 #include "actors/journal_writer.hpp"
 
+#include "actors/clock.hpp"
 #include "messages/types.hpp"
+#include "storage/file.hpp"
+#include "storage/quarantine.hpp"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace weir {
 
@@ -48,6 +53,7 @@ void journal_writer_state::append(const store_entry& x,
     if (!db->dirty())
       refuse_all(res.error());
     refuse(sender, x.entry, res.error());
+    look_after();
     return;
   }
   auto& shard = queue_[entry.shard];
@@ -76,7 +82,7 @@ void journal_writer_state::commit_soon() {
 void journal_writer_state::commit() {
   commit_is_due_ = false;
   if (queue_.empty() && records_.empty())
-    return;
+    return look_after();
   auto res = result<void>{};
   for (auto& [id, x] : records_)
     if (res)
@@ -86,6 +92,7 @@ void journal_writer_state::commit() {
   if (!res) {
     spdlog::error("the journal refuses: {}", res.error().text);
     refuse_all(res.error());
+    look_after();
     // Nobody asks again for a record, and a full disk may be cleared.
     if (!records_.empty() && res.error().code == ec::disk_full) {
       commit_is_due_ = true;
@@ -104,7 +111,12 @@ void journal_writer_state::commit() {
 
 void journal_writer_state::refuse(const caf::strong_actor_ptr& shard,
                                   const entry_ptr& first, const failure& why) {
-  refused_.emplace(first->shard, refusal{first->index, why});
+  // What came again may be there already, and need not come once more: waiting
+  // for it, everything after it would be refused for ever.
+  auto next = first->index;
+  if (auto tail = db->tail(first->shard); tail && *tail)
+    next = std::max(next, (*tail)->index + 1);
+  refused_.emplace(first->shard, refusal{next, why});
   self->send(caf::actor_cast<shard_actor>(shard), store_refused{first, why});
 }
 
@@ -112,6 +124,14 @@ void journal_writer_state::refuse_all(const failure& why) {
   for (auto& [id, shard] : queue_)
     refuse(shard.shard, shard.first, why);
   queue_.clear();
+}
+
+void journal_writer_state::look_after() {
+  // A file that was deleted takes what is written, and forgets it in the end.
+  if (db->failed() == nullptr && db->check_place())
+    return;
+  if (!std::exchange(failure_told_, true) && on_failure)
+    on_failure(*db->failed());
 }
 
 caf::result<loaded_record> journal_writer_state::load(const load_record& x) {
@@ -234,6 +254,25 @@ caf::result<bool> journal_writer_state::remove(const remove_shard& x) {
   return true;
 }
 
+caf::result<shard_put_aside> journal_writer_state::put_aside(
+  const put_aside_shard& x) {
+  commit();
+  auto folder = begin_quarantine(
+    parent_of(db->path()), fmt::format("shard-{}", x.shard), wall_clock());
+  if (!folder)
+    return to_error(folder.error());
+  auto done = db->put_aside(x.shard, *folder + "/journal.db");
+  look_after();
+  if (!done) {
+    // It is tried again, and must not make what is kept go.
+    if (auto gone = abandon_quarantine(*folder); !gone)
+      spdlog::error("{}", gone.error().text);
+    return to_error(done.error());
+  }
+  forget_refusal(x.shard, 0);
+  return shard_put_aside{*folder};
+}
+
 caf::result<bool> journal_writer_state::change(const set_durability& x) {
   commit();
   if (auto done = db->set_durability(
@@ -245,10 +284,11 @@ caf::result<bool> journal_writer_state::change(const set_durability& x) {
 
 journal_actor::behavior_type journal_writer(
   journal_actor::stateful_pointer<journal_writer_state> self,
-  std::shared_ptr<journal> db) {
+  std::shared_ptr<journal> db, on_disk_failure on_failure) {
   auto& state = self->state;
   state.self = self;
   state.db = std::move(db);
+  state.on_failure = std::move(on_failure);
   return {
     [self](const store_entry& x) {
       self->state.append(x, self->current_sender());
@@ -285,6 +325,9 @@ journal_actor::behavior_type journal_writer(
     },
     [self](const remove_shard& x) {
       return self->state.remove(x);
+    },
+    [self](const put_aside_shard& x) {
+      return self->state.put_aside(x);
     },
     [self](const set_durability& x) {
       return self->state.change(x);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/disk_failure.hpp"
 #include "messages/interfaces.hpp"
 #include "storage/journal.hpp"
 
@@ -27,10 +28,12 @@ public:
   caf::result<bool> settle(const settle_log& x);
   void truncate(const truncate_log& x);
   caf::result<bool> remove(const remove_shard& x);
+  caf::result<shard_put_aside> put_aside(const put_aside_shard& x);
   caf::result<bool> change(const set_durability& x);
 
   journal_actor::pointer self = nullptr;
   std::shared_ptr<journal> db;
+  on_disk_failure on_failure;
 
 private:
   /// A shard's entries in the open transaction.
@@ -53,6 +56,7 @@ private:
   };
 
   void commit_soon();
+  void look_after();
   void refuse(const caf::strong_actor_ptr& shard, const entry_ptr& first,
               const failure& why);
   void refuse_all(const failure& why);
@@ -64,11 +68,14 @@ private:
   /// way already, and must not get in before it.
   std::map<uint32_t, refusal> refused_;
   bool commit_is_due_ = false;
+  bool failure_told_ = false;
 };
 
 /// To be spawned detached, since it waits for the disk.
+/// @param on_failure called once when the journal takes nothing more; may be
+///                   null
 journal_actor::behavior_type journal_writer(
   journal_actor::stateful_pointer<journal_writer_state> self,
-  std::shared_ptr<journal> db);
+  std::shared_ptr<journal> db, on_disk_failure on_failure);
 
 } // namespace weir

@@ -30,6 +30,9 @@ constexpr auto report_timeout = std::chrono::milliseconds{500};
 /// holds would kill it again.
 constexpr uint32_t shard_deaths_max = 3;
 
+/// Between two copies that come to a node there is a heartbeat or two.
+constexpr uint32_t whole_beats_min = 10;
+
 } // namespace
 
 shard_settings to_shard_settings(const cluster_settings& x, uint64_t version) {
@@ -211,8 +214,26 @@ void node_host_state::alarm(const timer& x) {
                            plan_, cluster_.window});
   }
   begin_checkpoints();
+  note_if_whole();
+  // Also when nothing is written, it looks whether its file is there.
+  self_->send(context_.journal, commit_now{});
   self_->delayed_send(
     self_, std::chrono::milliseconds{context_.process.heartbeat}, timer{beat});
+}
+
+void node_host_state::note_if_whole() {
+  if (context_.news.empty())
+    return;
+  auto whole = !shards_.empty();
+  for (auto& [id, shard] : shards_)
+    whole = whole && shard.news.state != shard_state::recovering
+            && shard.news.replica.role >= replica_role::backup;
+  whole_beats_ = whole ? whole_beats_ + 1 : 0;
+  if (whole_beats_ < whole_beats_min)
+    return;
+  spdlog::info("node {} has copies again, after: {}", context_.name,
+               context_.news);
+  context_.news.clear();
 }
 
 heartbeat node_host_state::make_heartbeat() const {
@@ -224,11 +245,14 @@ heartbeat node_host_state::make_heartbeat() const {
   res.pending_bytes = *pending_;
   res.settings_version = settings_text_.version;
   res.plan_version = plan_->version();
+  res.trouble = context_.news;
   for (auto& [id, shard] : shards_) {
     res.shards.push_back(shard.news);
-    if (res.trouble.empty() && !shard.news.text.empty()
-        && (shard.news.state == shard_state::failed
-            || shard.news.state == shard_state::serving))
+    if (!res.trouble.empty() || shard.news.text.empty())
+      continue;
+    if (shard.news.state == shard_state::following)
+      res.trouble = fmt::format("shard {}: {}", id, shard.news.text);
+    else if (shard.news.state != shard_state::recovering)
       res.trouble = shard.news.text;
   }
   return res;

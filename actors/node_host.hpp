@@ -35,6 +35,9 @@ struct node_context {
   coordinator_actor coordinator;
   /// Of the program.
   std::string version;
+  /// What became of the databases that were here before, if they were lost;
+  /// told until there are copies again.
+  std::string news;
   /// Shards of which something was found on the disk.
   std::vector<uint32_t> held;
   /// Called in the actor when the node has become a member, whenever that
@@ -108,6 +111,7 @@ private:
   shard_rules rules() const;
   void begin_checkpoints();
   void checkpoint_next();
+  void note_if_whole();
 
   local_node_actor::stateful_pointer<node_host_state> self_ = nullptr;
   node_context context_;
@@ -136,6 +140,8 @@ private:
   /// Bytes journalled since the last round of checkpoints.
   uint64_t uncovered_bytes_ = 0;
   std::vector<uint32_t> checkpoint_queue_;
+  /// Heartbeats since all of its copies have been members.
+  uint32_t whole_beats_ = 0;
 };
 
 local_node_actor::behavior_type node_host(

@@ -41,6 +41,7 @@ void node_host_state::spawn_shard(uint32_t shard, hosted& x) {
   context.window = cluster_.window;
   context.checkpoint_chunk_entities
     = context_.process.checkpoint_chunk_entities;
+  context.again = x.deaths > 0;
   x.news.shard = shard;
   x.news.state = shard_state::recovering;
   x.news.text = "it is recovering";

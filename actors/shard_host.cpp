@@ -34,6 +34,13 @@ constexpr size_t refused_max = 10'000;
 /// the megabyte that a message may have.
 constexpr size_t sealed_bytes_max = 256 << 10;
 
+/// Not so what the disk itself says, or a version to come: the next start may
+/// read what is there.
+bool is_damage(ec code) {
+  return code == ec::damaged || code == ec::conflict || code == ec::sequence_gap
+         || code == ec::not_found;
+}
+
 } // namespace
 
 void shard_host_state::init(
@@ -58,6 +65,8 @@ void shard_host_state::recover() {
     .then(
       [this](const loaded_record& x) {
         replica_->load_record(x.record);
+        if (std::exchange(context_.again, true))
+          replica_->assume_part();
         load_state();
       },
       [this](caf::error& err) {
@@ -138,6 +147,9 @@ void shard_host_state::fail_for_good(failure why) {
                 context_.node_name, why.text);
   phase_ = phase::failed;
   trouble_ = why.text;
+  damaged_ = is_damage(why.code);
+  disk_was_full_ = why.code == ec::disk_full;
+  failed_at_ = now();
   replica_->fail_for_good(std::move(why));
   act();
   // Nobody waits for what can't come.
@@ -398,6 +410,8 @@ void shard_host_state::tick(const shard_tick& x) {
   if (phase_ == phase::ready)
     core().table().sweep(sweep_entities);
   act();
+  try_again();
+  note_if_whole();
   self_->send(context_.node, report());
 }
 
@@ -405,6 +419,8 @@ shard_report shard_host_state::report() const {
   auto res = shard_report{};
   res.shard = context_.shard;
   res.replica = replica_->report();
+  if (res.replica.text.empty())
+    res.replica.text = made_anew_;
   auto leads = res.replica.role == replica_role::primary;
   if (phase_ == phase::failed)
     res.state = shard_state::failed;

@@ -27,6 +27,8 @@ struct shard_context {
   /// The cluster's window, ms: what a query without a width asks for.
   time_ms window = 0;
   size_t checkpoint_chunk_entities = 1000;
+  /// Another actor of this life had the shard before.
+  bool again = false;
 };
 
 /// Carries messages into and out of a `replica`, which decides.
@@ -91,6 +93,12 @@ private:
   void recovered();
   void fail_for_good(failure why);
 
+  // A damaged copy is made anew: shard_damage.cpp.
+  void begin_anew();
+  void try_again();
+  void put_aside();
+  void note_if_whole();
+
   int64_t now() const;
   void act();
   void follow_rules();
@@ -141,6 +149,15 @@ private:
   std::unique_ptr<replica> replica_;
   phase phase_ = phase::recovering;
   std::string trouble_;
+  /// What is on the disk is of no use, but the disk is.
+  bool damaged_ = false;
+  bool disk_was_full_ = false;
+  int64_t failed_at_ = 0;
+  bool putting_aside_ = false;
+  /// When that may be tried again.
+  int64_t put_aside_at_ = INT64_MIN;
+  /// What became of the copy before, until this one is a member.
+  std::string made_anew_;
   /// The last entry that recovery has read.
   log_position replayed_;
   /// Until all that they sent is acknowledged.

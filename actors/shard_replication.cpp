@@ -35,6 +35,7 @@ void shard_host_state::announce(const announced_shard& x) {
   }
   replica_->announce(x.what, now());
   act();
+  begin_anew();
 }
 
 void shard_host_state::promise(const fence& x) {

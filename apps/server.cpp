@@ -13,8 +13,7 @@
 #include "messages/types.hpp"
 #include "storage/catalog.hpp"
 #include "storage/data_dir.hpp"
-#include "storage/journal.hpp"
-#include "storage/state_store.hpp"
+#include "storage/node_store.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/after.hpp>
@@ -207,22 +206,14 @@ result<std::vector<uint32_t>> server::held_shards(journal& log,
 }
 
 result<void> server::start_node() {
-  auto path = dir_->file("journal.db");
-  auto log = journal::open(path, durability::power);
-  if (!log)
-    return tl::unexpected(log.error());
-  auto state = state_store::open(dir_->file("state.db"));
-  if (!state)
-    return tl::unexpected(state.error());
-  // What was in the directory is gone: this is another disk now, and its
-  // shards must not take it for the old one.
-  if ((log->created() || state->created()) && !dir_->fresh() && !catalog_) {
-    spdlog::error("{}: databases are missing; what they held is lost",
-                  dir_->path());
-    if (auto done = dir_->renew_disk(); !done)
-      return done;
-  }
-  auto held = held_shards(*log, *state);
+  auto store = open_node_store(*dir_, contents_.shards, wall_clock());
+  if (!store)
+    return tl::unexpected(store.error());
+  if (!store->news.empty())
+    spdlog::error("{}; this is a new disk from now on, and its copies are made "
+                  "anew where there are others",
+                  store->news);
+  auto held = held_shards(store->log, store->state);
   if (!held)
     return tl::unexpected(held.error());
   auto context = node_context{};
@@ -232,14 +223,24 @@ result<void> server::start_node() {
   context.cluster = dir_->who().cluster;
   context.name = dir_->who().name;
   context.process = process_;
-  context.journal_path = path;
+  context.journal_path = dir_->file("journal.db");
+  context.news = std::move(store->news);
   context.held = std::move(*held);
   context.version = program_version();
   context.coordinator = coordinator_;
+  // Of a node without its databases nothing can be had, and its place is kept
+  // for as long as it is there. A coordinator is of use without its node.
+  auto on_failure = [this](const failure& x) {
+    spdlog::critical("the node's databases take nothing more: {}", x.text);
+    if (role_ == server_role::node)
+      why_.set(x);
+  };
   context.journal = system_->spawn<caf::detached>(
-    journal_writer, std::make_shared<journal>(std::move(*log)));
+    journal_writer, std::make_shared<journal>(std::move(store->log)),
+    on_disk_failure{on_failure});
   context.checkpoints = system_->spawn<caf::detached>(
-    checkpointer, std::make_shared<state_store>(std::move(*state)));
+    checkpointer, std::make_shared<state_store>(std::move(store->state)),
+    on_disk_failure{on_failure});
   context.dialer = start_dialer();
   for (auto& actor : {caf::actor_cast<caf::actor>(context.journal),
                       caf::actor_cast<caf::actor>(context.checkpoints)})

@@ -179,7 +179,8 @@ private:
   log_position known_commit(const entry& x) const;
   const fence_report& winner(const entry& x,
                              const std::vector<node_disk>& present) const;
-  bool can_answer(const entry& x, const node_disk& disk) const;
+  std::string damage(const entry& x, const node_disk& disk) const;
+  bool has_member(const entry& x, const std::vector<node_disk>& disks) const;
   bool is_fenced(const entry& x) const;
 
   // Where the copies shall be: configurations_goals.cpp.

@@ -33,6 +33,17 @@ std::vector<node_disk> configurations::disks_of(const entry& x) const {
   return res;
 }
 
+/// Whether one of the in-sync set is among them: each of it holds all that was
+/// acknowledged, whatever became of the others.
+bool configurations::has_member(const entry& x,
+                                const std::vector<node_disk>& disks) const {
+  auto& members = x.config.members;
+  return std::any_of(members.begin(), members.end(), [&](auto& m) {
+    return std::find(disks.begin(), disks.end(), node_disk{m.node, m.disk})
+           != disks.end();
+  });
+}
+
 log_position configurations::known_commit(const entry& x) const {
   auto res = x.committed;
   for (auto& [node, answer] : x.answers)
@@ -62,9 +73,13 @@ const fence_report& configurations::winner(
   return *res;
 }
 
-bool configurations::can_answer(const entry& x, const node_disk& disk) const {
+std::string configurations::damage(const entry& x,
+                                   const node_disk& disk) const {
   auto report = find_report(x.config.shard, disk.node);
-  return nodes_.is_up(disk) && (report == nullptr || !report->failed);
+  if (!nodes_.is_up(disk) || report == nullptr || !report->failed)
+    return {};
+  return fmt::format("damaged, or of no use, on node {}: {}",
+                     nodes_.find(disk.node)->name, report->text);
 }
 
 bool configurations::is_fenced(const entry& x) const {
@@ -84,14 +99,22 @@ result<void> configurations::elect(entry& x, int64_t now,
   auto disks = disks_of(x);
   auto missing = std::vector<node_disk>{};
   auto present = std::vector<node_disk>{};
+  auto damaged = std::string{};
   for (auto& disk : disks)
-    (nodes_.is_up(disk) ? present : missing).push_back(disk);
+    if (auto what = damage(x, disk); !what.empty())
+      damaged += (damaged.empty() ? "" : "; ") + what;
+    else
+      (nodes_.is_up(disk) ? present : missing).push_back(disk);
   if (x.forced) {
     auto node = nodes_.find(x.forced->node);
     auto asked = node != nullptr ? node_disk{node->self.node, node->self.disk}
                                  : node_disk{};
     if (std::find(present.begin(), present.end(), asked) == present.end())
       present.push_back(asked);
+  } else if (!damaged.empty() && !has_member(x, present)) {
+    // It may be the only one to hold something: whoever knows better says so.
+    x.trouble = damaged;
+    return {};
   } else if (!missing.empty()) {
     x.trouble = fmt::format("its replicas {} are down; it waits for their "
                             "disks, since each may hold what was acknowledged",
@@ -175,6 +198,9 @@ result<void> configurations::force(uint32_t shard, const forced_promotion& x) {
   if (node == nullptr || !node->up)
     return fail(ec::not_found, fmt::format("node {} is not up", x.node));
   auto disks = disks_of(at);
+  if (auto what = damage(at, {node->self.node, node->self.disk}); !what.empty())
+    return fail(ec::conflict, fmt::format("node {} can't lead shard {}: {}",
+                                          node->name, shard, what));
   auto counts = std::any_of(disks.begin(), disks.end(), [&](auto& disk) {
     return nodes_.is_up(disk) && disk.node == x.node;
   });

@@ -47,10 +47,21 @@ replica_goals configurations::goals_of(
                          return m.node == id && is_valid(x, m);
                        });
   };
+  auto led = valid(config.primary);
+  auto members = std::vector<std::string>{};
+  for (auto& m : config.members)
+    members.push_back(m.node);
   for (auto& id : x.target) {
     auto node = nodes_.find(id);
+    auto report = find_report(config.shard, id);
+    auto failed = report != nullptr && report->failed;
     if (valid(id)) {
       ++in_place;
+    } else if (node != nullptr && node->up && (failed || !led)) {
+      // Nothing moves, so that others need not wait for it. But a primary has
+      // to know that a member lives another life.
+      if (contains(members, id))
+        res.learners.push_back(node->self);
     } else if (node != nullptr && node->up
                && moves[id] < options_.moves_per_node
                && moves[config.primary] < options_.moves_per_node) {
@@ -101,7 +112,9 @@ void configurations::tell(int64_t now, std::vector<instruction>& out) {
       if (node == nullptr || !node->up)
         continue;
       auto report = find_report(config.shard, id);
-      auto is_new = report == nullptr || report->epoch < config.epoch;
+      // One that is of no use waits to hear that nobody counts on it.
+      auto is_new
+        = report == nullptr || report->epoch < config.epoch || report->failed;
       auto leads = id == config.primary;
       auto wishes = leads ? goals : replica_goals{};
       // What is wanted of a primary is repeated until it is so.

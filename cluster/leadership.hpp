@@ -152,6 +152,8 @@ private:
   std::vector<shard_config> proposed_;
   bool withdrawn_ = false;
   int64_t proposed_at_ = 0;
+  /// Long ago, whatever the clock says.
+  int64_t refused_at_ = INT64_MIN / 2;
   /// A learner whose acknowledgements are required already, so that it holds
   /// all that is committed when it is proposed.
   std::optional<member> joining_;

@@ -143,6 +143,9 @@ bool leadership::take_in(int64_t now) {
   auto everyone = held_by_all(config_.members);
   if (everyone < state.lead_index())
     return false; // The no-op first.
+  // What the coordinator has heard of a learner may be older than what we have.
+  if (now - refused_at_ < context_.options->resend_after)
+    return false;
   for (auto& known : peers_) {
     auto& x = known.second;
     if (!x.learner || x.lost || !has_caught_up(x))
@@ -232,6 +235,7 @@ void leadership::refused(int64_t now) {
   // It may be on its way once more, and be taken then. Only another change
   // makes sure of its outcome, whichever of the two comes first.
   withdrawn_ = true;
+  refused_at_ = now;
   auto next = config_;
   next.epoch = proposed_.back().epoch + 1;
   propose(std::move(next), now);

@@ -107,6 +107,7 @@ void replica::record_stored(uint64_t promised, int64_t now) {
 void replica::announce(const announcement& x, int64_t now) {
   now_ = now;
   take_config(x.config);
+  judge(x.config);
   if (leadership_ && x.config.epoch == record_.config.epoch)
     leadership_->pursue(x.goals, now);
 }
@@ -126,6 +127,21 @@ void replica::take_config(const shard_config& x) {
   record_.promised = std::max(record_.promised, x.epoch);
   write_record();
   take_up_role();
+}
+
+void replica::judge(const shard_config& x) {
+  if (failed_.code == ec::none || x.shard != shard_)
+    return;
+  auto ours = [this](auto& y) {
+    return y.node == self_.node && y.disk == self_.disk;
+  };
+  auto counts = std::any_of(x.members.begin(), x.members.end(), ours)
+                || std::any_of(x.eligible.begin(), x.eligible.end(), ours);
+  // Whoever has followed in this very epoch may be about to become a member;
+  // whoever has promised a later one, to be elected.
+  auto is_late = x.epoch < std::max(record_.promised, copy_->tail().epoch)
+                 || x.epoch <= std::max(followed_epoch_, part_through_);
+  expendable_ = !counts && !is_late;
 }
 
 bool replica::may_lead() const {
@@ -227,10 +243,11 @@ void replica::not_stored(const failure& why, int64_t now) {
   now_ = now;
   if (why.code != ec::disk_full)
     return fail_for_good(why);
+  // What follows is refused with the first one, again and again: that must not
+  // put off the next attempt.
   if (blocked_.code == ec::none)
-    blocked_since_ = now;
+    blocked_since_ = retried_at_ = now;
   blocked_ = why;
-  retried_at_ = now;
 }
 
 void replica::retry_from_disk() {

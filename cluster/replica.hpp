@@ -37,6 +37,13 @@ public:
   // after `replay_start`, in order; `recovered`
 
   void load_record(const replica_record& x);
+
+  /// Another replica of this life was there before, and may have followed
+  /// whatever it has promised.
+  void assume_part() {
+    part_through_ = record_.promised;
+  }
+
   result<void> load_meta(const shard_meta& x);
   result<void> load_chunk(std::string_view chunk, uint64_t covers);
 
@@ -53,6 +60,15 @@ public:
 
   /// The copy is of no use: it takes part no more, and says so.
   void fail_for_good(failure why);
+
+  /// Whether a copy that is of no use may be put aside and learned anew, by a
+  /// new replica of the same life: since it is of no use it was told of a
+  /// configuration that does not count on it, and that is later than any in
+  /// which it had a part. Nobody can make it a member of one on the ground of
+  /// what it held.
+  bool expendable() const {
+    return expendable_;
+  }
 
   // -- from the coordinator
 
@@ -188,6 +204,7 @@ private:
   void promise(uint64_t epoch);
   void write_record();
   void take_config(const shard_config& x);
+  void judge(const shard_config& x);
   void take_up_role();
   void step_down();
   bool may_lead() const;
@@ -227,6 +244,9 @@ private:
   effects effects_;
   int64_t now_ = 0;
   failure failed_;
+  bool expendable_ = false;
+  /// See `assume_part`.
+  uint64_t part_through_ = 0;
   /// Why nothing reaches the disk at present, since when, and when it was last
   /// tried again.
   failure blocked_;

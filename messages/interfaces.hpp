@@ -148,8 +148,9 @@ using journal_actor = caf::typed_actor<
   caf::replies_to<settle_log>::with<bool>,
   // Deletes what a checkpoint covers.
   caf::reacts_to<truncate_log>,
-  // Deletes a shard's whole log.
+  // Deletes a shard's whole log, or puts it aside.
   caf::replies_to<remove_shard>::with<bool>,
+  caf::replies_to<put_aside_shard>::with<shard_put_aside>,
   // Changes what commits survive.
   caf::replies_to<set_durability>::with<bool>>;
 
@@ -167,8 +168,9 @@ using checkpoint_actor = caf::typed_actor<
   // A checkpoint for another node, a chunk at a time.
   caf::replies_to<open_copy>::with<opened_copy>,
   caf::replies_to<read_chunk>::with<checkpoint_chunk>,
-  // Deletes a shard's checkpoints.
-  caf::replies_to<remove_shard>::with<bool>>;
+  // Deletes a shard's checkpoints, or puts them aside.
+  caf::replies_to<remove_shard>::with<bool>,
+  caf::replies_to<put_aside_shard>::with<shard_put_aside>>;
 
 /// The DIALER: connects to other processes.
 using dialer_actor = caf::typed_actor<

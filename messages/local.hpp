@@ -150,6 +150,19 @@ struct remove_shard {
   uint32_t shard = 0;
 };
 
+/// To journal and checkpoint store: what there is of `shard` is damaged, and
+/// nobody counts on it. Keep it in `directory`, and forget it; without one the
+/// journal chooses one.
+struct put_aside_shard {
+  uint32_t shard = 0;
+  std::string directory;
+};
+
+/// Where it is now.
+struct shard_put_aside {
+  std::string directory;
+};
+
 /// To the checkpoint store: what you hold of `shard`.
 struct load_checkpoint {
   uint32_t shard = 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "storage/file.hpp"
 #include "windows/failure.hpp"
 
 #include <sqlite3.h>
@@ -30,6 +31,9 @@ struct database {
   int wal_frames = 0;
   /// The WAL was found, not written, and is not copied yet.
   bool copy_first = true;
+  /// The files that were opened: the database, and its WAL.
+  std::optional<file_place> place;
+  std::optional<file_place> wal_place;
 
   ~database();
 

@@ -80,6 +80,15 @@ std::string_view name_of(std::string_view path) {
   return slash == std::string_view::npos ? path : path.substr(slash + 1);
 }
 
+result<std::optional<file_place>> place_of(const std::string& path) {
+  struct stat info;
+  if (::stat(path.c_str(), &info) == 0)
+    return file_place{info.st_dev, info.st_ino};
+  if (errno == ENOENT)
+    return std::nullopt;
+  return tl::unexpected(os_failure(path, "look at it", errno));
+}
+
 result<std::optional<uint64_t>> file_size(const std::string& path) {
   struct stat info;
   if (::stat(path.c_str(), &info) == 0)
@@ -127,6 +136,17 @@ result<void> rename_file(const std::string& from, const std::string& to) {
   if (::rename(from.c_str(), to.c_str()) != 0)
     return refused(from, fmt::format("rename to {}", to));
   return sync_directory(parent_of(to));
+}
+
+result<void> move_file(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) {
+    if (errno == ENOENT)
+      return {};
+    return refused(from, fmt::format("move to {}", to));
+  }
+  if (auto done = sync_directory(parent_of(to)); !done)
+    return done;
+  return sync_directory(parent_of(from));
 }
 
 result<void> remove_file(const std::string& path) {

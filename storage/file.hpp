@@ -56,6 +56,19 @@ std::string parent_of(const std::string& path);
 /// The last part of `path`.
 std::string_view name_of(std::string_view path);
 
+/// What the file system calls a file, whatever its name is.
+struct file_place {
+  uint64_t device = 0;
+  uint64_t inode = 0;
+
+  friend bool operator==(const file_place& x, const file_place& y) {
+    return x.device == y.device && x.inode == y.inode;
+  }
+};
+
+/// Which file has this name; nothing if none has.
+result<std::optional<file_place>> place_of(const std::string& path);
+
 /// Bytes of a file; nothing if it does not exist.
 result<std::optional<uint64_t>> file_size(const std::string& path);
 
@@ -72,6 +85,11 @@ result<void> sync_file(const std::string& path);
 /// Renames `from` to `to`, which may exist, and makes that last.
 /// @pre Both are in the same folder.
 result<void> rename_file(const std::string& from, const std::string& to);
+
+/// Moves `from`, if there is such a file, to `to`, which does not exist, and
+/// makes that last.
+/// @pre Both are on the same file system.
+result<void> move_file(const std::string& from, const std::string& to);
 
 /// Removes a file, if there is one.
 result<void> remove_file(const std::string& path);

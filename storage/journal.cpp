@@ -312,4 +312,17 @@ result<void> journal::remove_shard(uint32_t shard) {
   });
 }
 
+result<void> journal::put_aside(uint32_t shard, const std::string& into) {
+  assert(!dirty() || failed());
+  if (auto whole = check_integrity(); !whole) {
+    db_.end(whole.error());
+    return whole;
+  }
+  auto kept
+    = db_.copy_rows(into, {"entry", "staged", "staged_log", "replica"}, shard);
+  if (!kept)
+    return kept;
+  return remove_shard(shard);
+}
+
 } // namespace weir

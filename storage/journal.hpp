@@ -116,6 +116,12 @@ public:
   /// @pre `!dirty()`.
   result<void> remove_shard(uint32_t shard);
 
+  /// Copies all that there is of a shard into a new database `into`, and then
+  /// deletes it as `remove_shard` does. A damaged file that SQLite finds
+  /// corrupt is not touched, and ends the journal.
+  /// @pre `!dirty()`.
+  result<void> put_aside(uint32_t shard, const std::string& into);
+
   // -- another node's log, which takes the place of a shard's own
   //
   // Its checkpoint is in another file, so no transaction holds both. Therefore
@@ -202,6 +208,20 @@ public:
   /// with truncation.
   result<uint64_t> used_bytes() {
     return db_.used_bytes();
+  }
+
+  /// See `connection::check_place`.
+  result<void> check_place() {
+    return db_.check_place();
+  }
+
+  /// See `connection::check_integrity`.
+  result<void> check_integrity() {
+    return db_.check_integrity();
+  }
+
+  const std::string& path() const {
+    return db_.path();
   }
 
   /// Why the journal takes no more entries, or null.

@@ -199,6 +199,8 @@ result<void> connection::configure(const file_format& format, sync_mode sync) {
   sqlite3_wal_hook(db_->db, count_frames, db_.get());
   if (auto done = upgrade(format, static_cast<uint32_t>(*version)); !done)
     return done;
+  if (auto done = note_place(); !done)
+    return done;
   return set_sync(sync);
 }
 

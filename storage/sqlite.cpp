@@ -265,6 +265,8 @@ result<void> connection::commit() {
     return done;
   }
   db_->begun = false;
+  if (auto done = check_place(); !done)
+    return done;
   if (db_->wal_frames < wal_frames_max)
     return {};
   auto copied = checkpoint();

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <vector>
 
 struct sqlite3_stmt;
 
@@ -152,8 +153,9 @@ private:
 /// One file of ours, open for writing.
 ///
 /// A write, commit or checkpoint that fails for any other reason than a full
-/// disk ends the connection: `failed()` says why, and everything that writes
-/// returns the same failure from then on. An fsync is never tried again,
+/// disk ends the connection, as does a commit into files that were deleted:
+/// `failed()` says why, and everything that writes returns the same failure
+/// from then on. An fsync is never tried again,
 /// because the kernel forgets what a failed one did not write. Reading goes on.
 class connection {
 public:
@@ -214,6 +216,27 @@ public:
   /// @pre No transaction, and no statement within `each`.
   result<void> checkpoint();
 
+  /// Fails, and ends the connection, if the files that are open are not those
+  /// that have their names any more: they were deleted or replaced, and what is
+  /// written into them is lost when they are closed. Takes microseconds.
+  result<void> check_place();
+
+  /// Reads all of the file. Fails with `damaged` if SQLite finds it corrupt;
+  /// whether rows are what was written it can't know.
+  /// @pre `!in_transaction()`.
+  result<void> check_integrity();
+
+  /// Copies the rows of `shard` of all these tables into a new database,
+  /// `into`, which has tables of the same names then. There is none after a
+  /// failure.
+  /// @pre `!in_transaction()`.
+  result<void> copy_rows(const std::string& into,
+                         const std::vector<const char*>& tables,
+                         uint32_t shard);
+
+  /// Nothing more shall be written: what is there is of no use.
+  void end(failure why);
+
   /// @pre `!in_transaction()`.
   result<void> set_sync(sync_mode sync);
 
@@ -234,6 +257,7 @@ private:
   connection(std::shared_ptr<detail::database> db, bool created);
 
   result<void> configure(const file_format& format, sync_mode sync);
+  result<void> note_place();
   result<void> upgrade(const file_format& format, uint32_t from);
 
   std::shared_ptr<detail::database> db_;

@@ -199,6 +199,17 @@ result<void> state_store::remove_shard(uint32_t shard) {
   });
 }
 
+result<void> state_store::put_aside(uint32_t shard, const std::string& into) {
+  if (auto whole = check_integrity(); !whole) {
+    db_.end(whole.error());
+    return whole;
+  }
+  auto kept = db_.copy_rows(into, {"chunk", "checkpoint"}, shard);
+  if (!kept)
+    return kept;
+  return remove_shard(shard);
+}
+
 // -- reading ------------------------------------------------------------------
 
 uint64_t state_store::crc_of(uint32_t shard, const finished& x) {

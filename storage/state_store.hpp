@@ -129,6 +129,16 @@ public:
   /// Deletes the shard's checkpoint, and one in the making.
   result<void> remove_shard(uint32_t shard);
 
+  /// Copies all that there is of a shard into a new database `into`, and then
+  /// deletes it as `remove_shard` does. A damaged file that SQLite finds
+  /// corrupt is not touched, and ends the store.
+  result<void> put_aside(uint32_t shard, const std::string& into);
+
+  /// See `connection::check_integrity`.
+  result<void> check_integrity() {
+    return db_.check_integrity();
+  }
+
   result<uint64_t> file_bytes() const {
     return db_.file_bytes();
   }

@@ -19,7 +19,7 @@ struct fixture : actor_fixture {
   caf::actor shard = spawn([this] {
     return keep(done, refused);
   });
-  journal_actor writer = spawn(journal_writer, db);
+  journal_actor writer = spawn(journal_writer, db, on_disk_failure{});
   std::vector<log_entry> log = make_log(5, 20);
 
   ~fixture() {
@@ -78,6 +78,19 @@ TEST_SUITE("actors/journal_writer") {
     REQUIRE(done.size() == 1);
     CHECK(done[0].upto.index == 4);
     on_disk(4);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "what is there already need not come again after "
+                             "a full disk") {
+    send(1, 3);
+    disk.fail_write = SQLITE_FULL;
+    send(2, 4);
+    REQUIRE(refused.size() == 1);
+    disk.fail_write = SQLITE_OK;
+    send(4, 5);
+    REQUIRE(done.size() == 2);
+    CHECK(done[1].upto.index == 5);
+    on_disk(5);
   }
 
   TEST_CASE_FIXTURE(fixture, "one shard's refusal is not another's") {

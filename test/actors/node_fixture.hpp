@@ -78,8 +78,8 @@ struct node_fixture : actor_fixture {
   caf::actor dialer_hdl = spawn([this] {
     return dialer.behavior();
   });
-  journal_actor writer = spawn(journal_writer, log);
-  checkpoint_actor checkpoints = spawn(checkpointer, state);
+  journal_actor writer = spawn(journal_writer, log, on_disk_failure{});
+  checkpoint_actor checkpoints = spawn(checkpointer, state, on_disk_failure{});
   node_context context;
   local_node_actor node;
 

@@ -18,6 +18,13 @@ struct fixture : node_fixture {
     REQUIRE(shard_1 != shard_2);
   }
 
+  /// A checkpoint that is none.
+  void spoil_checkpoint(uint32_t shard) {
+    must(state->begin(shard, true));
+    must(state->add_chunk(shard, 1, "chunk"));
+    must(state->finish(shard, {0, 1, 1, 1, "\1"}));
+  }
+
   /// The last entry in the checkpoint of `shard`, 0 without any.
   uint64_t covered(uint32_t shard) {
     auto meta = must(state->meta(shard));
@@ -96,6 +103,54 @@ TEST_SUITE("actors/node_recovery") {
     CHECK(ack().code == ec::stale_epoch);
     drop(1, 1);
     CHECK(beat().shards[0].replica.failed);
+  }
+
+  TEST_CASE_FIXTURE(fixture,
+                    "a damaged copy is put aside when nobody counts on "
+                    "it, and begins with nothing") {
+    serve();
+    send(0, 3);
+    ack();
+    auto dead = acker;
+    spoil_checkpoint(1);
+    kill(dead, caf::exit_reason::unhandled_exception);
+    auto news = beat();
+    CHECK(news.shards[0].state == shard_state::failed);
+    CHECK(contains(news.trouble, "does not decode"));
+    // It is counted on still: nothing may go.
+    assign(1, epoch_of(1));
+    CHECK(must(log->shards()) == std::vector<uint32_t>{1});
+    CHECK(!fs::exists(dir.file("quarantine")));
+    lose(1, epoch_of(1) + 5);
+    CHECK(must(log->shards()).empty());
+    auto kept = std::vector<std::string>{};
+    for (auto& x : fs::directory_iterator{dir.file("quarantine")})
+      kept.push_back(x.path().string());
+    REQUIRE(kept.size() == 1);
+    CHECK(contains(kept[0], "shard-1"));
+    CHECK(fs::exists(kept[0] + "/journal.db"));
+    CHECK(fs::exists(kept[0] + "/state.db"));
+    news = beat();
+    CHECK(news.shards[0].state == shard_state::following);
+    CHECK(!news.shards[0].replica.failed);
+    CHECK(news.shards[0].replica.end.index == 0);
+    CHECK(news.shards[0].replica.promised >= epoch_of(1) + 5);
+    CHECK(contains(news.trouble, kept[0]));
+    // Until it is a member again.
+    assign(1, epoch_of(1) + 6);
+    CHECK(beat().trouble == "");
+  }
+
+  TEST_CASE_FIXTURE(fixture, "what the disk itself refuses is put nowhere") {
+    serve();
+    send(0, 3);
+    ack();
+    fs::remove(dir.file("journal.db"));
+    send(3, 1);
+    CHECK(ack().code == ec::unavailable);
+    CHECK(contains(beat().trouble, "while it was in use"));
+    lose(1, epoch_of(1) + 5);
+    CHECK(!fs::exists(dir.file("quarantine")));
   }
 
   TEST_CASE_FIXTURE(fixture, "checkpoints follow the journal's bytes, and a "

@@ -233,6 +233,123 @@ TEST_SUITE("cluster/configurations") {
     CHECK(config().primary == "b");
   }
 
+  TEST_CASE_FIXTURE(cluster, "one that failed is told again and again who "
+                             "counts on it") {
+    settle();
+    auto x = report_of("b");
+    x.failed = true;
+    for (auto i = 0; i < 3; ++i) {
+      self->report(lives["b"], {x}, now);
+      plan();
+      REQUIRE(told_to<announcement>("b").size() == 1);
+      CHECK(told_to<announcement>("b")[0].config == config());
+    }
+  }
+
+  TEST_CASE_FIXTURE(cluster, "a damaged copy is not waited for if a member is "
+                             "there, and that one holds all") {
+    restart_all();
+    auto x = report_of("a");
+    x.failed = true;
+    x.text = "an entry is not what was written";
+    self->report(lives["a"], {x}, now);
+    plan();
+    auto asked = told_to<fence>("b");
+    REQUIRE(asked.size() == 1);
+    CHECK(told_to<fence>("a").empty());
+    answer("b", asked[0].epoch, {10, 1, 77});
+    plan();
+    CHECK(config().primary == "b");
+    CHECK(config().members == std::vector<member>{lives["b"]});
+    // It may hold something until the new epoch has begun.
+    CHECK(config().eligible == std::vector<node_disk>{{"a", lives["a"].disk}});
+  }
+
+  TEST_CASE_FIXTURE(cluster, "damaged copies are waited for if no member is "
+                             "left, and the operator can't make one lead") {
+    restart_all();
+    for (auto id : {"a", "b"}) {
+      auto x = report_of(id);
+      x.failed = true;
+      x.text = "an entry is not what was written";
+      self->report(lives[id], {x}, now);
+    }
+    plan();
+    CHECK(config().epoch == 1);
+    auto text = self->trouble(0);
+    for (auto word : {"damaged", "name-a", "name-b", "not what was written"})
+      CHECK(contains(text, word));
+    auto forced = forced_promotion{"a", true, true};
+    CHECK(code_of(self->force(0, forced)) == ec::conflict);
+    // One without any copy can, if the loss is accepted.
+    join("c");
+    forced.node = "c";
+    forced.accept_loss = false;
+    CHECK(code_of(self->force(0, forced)) == ec::conflict);
+    forced.accept_loss = true;
+    must(self->force(0, forced));
+    plan(600);
+    auto asked = told_to<fence>("c");
+    REQUIRE(asked.size() == 1);
+    answer("c", asked[0].epoch, {});
+    plan();
+    CHECK(config().primary == "c");
+    CHECK(config().eligible.size() == 2);
+  }
+
+  TEST_CASE_FIXTURE(cluster, "copies that failed hold up no others that are on "
+                             "their way") {
+    // b has to catch up with both shards, and can with one of them only.
+    options.moves_per_node = 1;
+    found(2);
+    join("a");
+    join("b");
+    plan();
+    join("b");
+    auto reports = [&](bool failed) {
+      auto res = std::vector<replica_report>{};
+      for (auto shard : {0U, 1U}) {
+        auto& x = res.emplace_back(report_of("b"));
+        x.shard = shard;
+        x.role = replica_role::idle;
+        x.failed = failed && shard == 0;
+      }
+      return res;
+    };
+    auto wanted = [&](uint32_t shard) {
+      plan();
+      for (auto& x : told_to<announcement>("a"))
+        if (x.config.shard == shard)
+          return x.goals.learners.size();
+      return size_t{0};
+    };
+    self->report(lives["b"], reports(false), now);
+    CHECK(wanted(0) + wanted(1) == 1);
+    self->report(lives["b"], reports(true), now);
+    CHECK(wanted(1) == 1);
+  }
+
+  TEST_CASE_FIXTURE(cluster, "an eligible disk alone does not stand for a "
+                             "damaged member") {
+    restart_all();
+    auto present = config();
+    present.epoch = 5;
+    present.members = {lives["a"]};
+    present.eligible = {{"b", lives["b"].disk}};
+    store.configs[0] = present;
+    options.settle = 0;
+    found();
+    join("a");
+    join("b");
+    auto x = report_of("a");
+    x.failed = true;
+    x.text = "broken";
+    self->report(lives["a"], {x}, now);
+    plan();
+    CHECK(config().epoch == 5);
+    CHECK(contains(self->trouble(0), "broken"));
+  }
+
   TEST_CASE_FIXTURE(cluster, "a new coordinator replaces nobody before all who "
                              "live have said so") {
     settle();

@@ -827,6 +827,26 @@ TEST_SUITE("cluster/replica") {
     CHECK(acked() == 2);
   }
 
+  TEST_CASE_FIXTURE(world,
+                    "a full disk is tried again, however much more comes "
+                    "and is refused meanwhile") {
+    serve({"a", "b"});
+    nodes["b"].disk.full = true;
+    CHECK(send("a", 0).code == ec::none);
+    settle();
+    auto& b = at("b");
+    auto attempts = 0;
+    for (auto i = 0; i < 20; ++i) {
+      now += 100;
+      b.not_stored({ec::disk_full, "there is no room"}, clock("b"));
+      b.tick(clock("b"));
+      for (auto& x : b.take_effects())
+        attempts += std::holds_alternative<journal_append>(x) ? 1 : 0;
+    }
+    CHECK(attempts >= 3);
+    CHECK(attempts <= 5);
+  }
+
   TEST_CASE_FIXTURE(world, "a primary whose disk stays full lets another one "
                            "lead") {
     serve({"a", "b"});

@@ -100,7 +100,7 @@ void simulation::instruct(size_t i) {
     auto& to = *shards_[news->config.shard];
     note("{} is told: shard {}, epoch {}", x.node, to.number,
          news->config.epoch);
-    to.at(x.node).announce(*news, to.clock(x.node));
+    to.announce(x.node, *news);
     to.carry_out(x.node);
     enter_rules(to, x.node);
   } else if (auto asked = std::get_if<fence>(&x.message)) {

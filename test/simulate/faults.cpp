@@ -113,10 +113,12 @@ void simulation::lose_disk(const std::string& id) {
     coordinator_->nodes().declare_gone(lost_.back());
 }
 
-/// What lay on the disk is not what was written, and shows when it is read.
+/// What lay on the disk is not what was written, and shows when it is read. A
+/// member must be left: of eligible disks nobody but an operator knows whether
+/// they hold all.
 void simulation::spoil_disk(const std::string& id) {
   for (auto& x : rules_)
-    if (!x->survives_without(id))
+    if (!x->survives_without(id, true))
       return;
   crash(id);
   for (auto& x : shards_) {

@@ -127,7 +127,7 @@ bool rules::is_spoiled(const member& x) const {
   return known != spoiled_.end() && x.incarnation <= known->second;
 }
 
-bool rules::survives_without(const std::string& node) const {
+bool rules::survives_without(const std::string& node, bool members_only) const {
   if (committed_.empty())
     return true;
   auto& last = committed_.rbegin()->second;
@@ -142,7 +142,7 @@ bool rules::survives_without(const std::string& node) const {
       return true;
   // What is committed in this epoch, the primary knows to be so, and may be
   // about to say that nobody else is needed.
-  if (last.epoch >= config.epoch)
+  if (members_only || last.epoch >= config.epoch)
     return false;
   for (auto& x : config.eligible)
     if (counts(x.node, x.disk))

@@ -41,7 +41,8 @@ public:
 
   /// Everything that is committed is on the disk of a member, or of one
   /// that is asked when these are gone, other than `node`.
-  bool survives_without(const std::string& node) const;
+  bool survives_without(const std::string& node,
+                        bool members_only = false) const;
 
   /// The greatest index that was seen committed.
   uint64_t committed() const {

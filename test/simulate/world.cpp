@@ -48,17 +48,30 @@ void world::restart_actor(const std::string& id) {
   x.open.clear();
   x.disk.abandon_save();
   auto res = recover(x);
-  if (!res && x.disk.damaged) {
-    notes.add(now, "{} puts its copy of shard {} aside: {}", id, number,
+  x.damaged = !res && x.disk.damaged;
+  if (x.damaged) {
+    notes.add(now, "{} finds its copy of shard {} damaged: {}", id, number,
               res.error().text);
-    ++x.quarantined;
-    auto record = x.disk.record;
-    x.disk = {};
-    x.disk.record = record;
-    res = recover(x);
+    return x.core->fail_for_good(res.error());
   }
   done(std::move(res));
   x.disk.damaged = false;
+}
+
+void world::announce(const std::string& id, const announcement& what) {
+  auto& x = nodes.at(id);
+  x.core->announce(what, clock(id));
+  if (!x.damaged || !x.core->expendable() || x.disk.full || x.disk.failing)
+    return;
+  notes.add(now, "{} puts its copy of shard {} aside", id, number);
+  ++x.quarantined;
+  carry_out(id);
+  while (x.disk.waiting() > 0)
+    x.disk.sync_one();
+  auto record = x.disk.record;
+  x.disk = {};
+  x.disk.record = record;
+  restart_actor(id);
 }
 
 result<void> world::recover(world_node& x) {
@@ -234,7 +247,7 @@ void world::deliver(const letter& x) {
 void world::announce(const std::string& id) {
   if (!nodes.at(id).up || store.configs.count(number) == 0)
     return;
-  at(id).announce({store.configs[number], goals}, clock(id));
+  announce(id, {store.configs[number], goals});
   carry_out(id);
 }
 

@@ -46,7 +46,9 @@ struct world_node {
   std::map<std::string, memory_disk::checkpoint> open;
   /// How often its old copy was replaced.
   size_t installed = 0;
-  /// How often a copy that did not load was put aside.
+  /// Its copy did not load: it is of no use, until it may be put aside.
+  bool damaged = false;
+  /// How often one was put aside.
   size_t quarantined = 0;
 };
 
@@ -106,9 +108,13 @@ struct world {
 
   void add(const std::string& id);
 
-  /// A process finds what is on the disk. A copy that was told to be damaged is
-  /// put aside; what it had promised stays.
+  /// A process finds what is on the disk. A copy that was told to be damaged
+  /// takes no part.
   void start(const std::string& id);
+
+  /// What the coordinator says; a damaged copy is put aside, if nobody counts
+  /// on it by then. What it had promised stays.
+  void announce(const std::string& id, const announcement& what);
 
   /// The process goes on; the replica's actor begins anew with what is on the
   /// disk.
