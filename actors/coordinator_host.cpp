@@ -446,6 +446,9 @@ local_coordinator_actor::behavior_type coordinator_host(
     [self](const sealed_partials& x) {
       self->state.sealed(x);
     },
+    [self](const copy_catalog& x) {
+      return self->state.copy(x);
+    },
     [self, interval](const timer& x) {
       if (x.what == 2)
         self->state.introduce();

@@ -15,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 
 namespace weir {
 
@@ -65,6 +66,7 @@ public:
   caf::result<window_answers> query(const window_query& x);
   caf::result<window_answers> follow(const follow_windows& x);
   void sealed(const sealed_partials& x);
+  caf::result<catalog_piece> copy(const copy_catalog& x);
   void alarm();
   void introduce();
   void down(const caf::down_msg& x);
@@ -83,6 +85,16 @@ private:
     time_ms measured = 0;
     /// Readings a second, smoothed.
     double rate = 0;
+  };
+
+  /// The catalog as a backup wants it.
+  struct catalog_copy {
+    std::string backup;
+    page_copy pages;
+    /// When it was complete; 0: it isn't.
+    time_ms moment = 0;
+    uint64_t size = 0;
+    int64_t heard = 0;
   };
 
   /// Waits for windows to become final.
@@ -153,6 +165,8 @@ private:
   time_ms commits_saved_ = 0;
   std::unique_ptr<rollup_registry> rollups_;
   std::vector<follower> followers_;
+  /// Of one backup at a time.
+  std::optional<catalog_copy> copy_;
 };
 
 rollup_settings to_rollup_settings(const cluster_settings& x);

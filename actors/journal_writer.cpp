@@ -170,12 +170,18 @@ caf::result<log_part> journal_writer_state::read(const read_log& x) {
 caf::result<log_checked> journal_writer_state::check(const check_log& x) {
   commit();
   auto res = log_checked{};
-  auto done
-    = db->read(x.shard, 1, std::nullopt, [&](const log_entry& entry, uint64_t) {
-        if (res.entries++ == 0)
-          res.from = entry.index;
-        return true;
-      });
+  // What checkpoints cover is gone, and not missing.
+  auto first = db->first_index(x.shard);
+  if (!first)
+    return to_error(first.error());
+  if (!*first)
+    return res;
+  res.from = **first;
+  auto done = db->read(x.shard, res.from, std::nullopt,
+                       [&](const log_entry&, uint64_t) {
+                         ++res.entries;
+                         return true;
+                       });
   if (!done)
     return to_error(done.error());
   return res;

@@ -429,6 +429,18 @@ local_node_actor::behavior_type node_host(
     [self](const check_shards& x) {
       return self->state.check(x);
     },
+    [self](const begin_backup& x) {
+      return self->state.begin(x);
+    },
+    [self](const read_backup_chunk& x) {
+      return self->state.read(x);
+    },
+    [self](const read_backup_log& x) {
+      return self->state.read(x);
+    },
+    [self](const end_backup& x) {
+      self->state.end(x);
+    },
     [self](const shard_moved& x) {
       self->state.moved(x);
     },

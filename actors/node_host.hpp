@@ -70,6 +70,10 @@ public:
   void tell_coordinator(const proposal& x);
   void tell_coordinator(const fence_report& x);
   caf::result<shard_checks> check(const check_shards& x);
+  caf::result<backup_begun> begin(const begin_backup& x);
+  caf::result<backup_chunk> read(const read_backup_chunk& x);
+  caf::result<backup_log> read(const read_backup_log& x);
+  void end(const end_backup& x);
   void moved(const shard_moved& x);
   void settings(const settings_text& x);
   void plan(const plan_text& x);
@@ -105,6 +109,8 @@ private:
   shard_actor ensure(uint32_t shard);
   void refuse(const caf::strong_actor_ptr& to, append_ack ack, ec code,
               std::string text) const;
+  template <class Answer, class Question>
+  caf::result<Answer> pass_on(const Question& x);
   heartbeat make_heartbeat() const;
   void send_heartbeat();
   void send_sealed();

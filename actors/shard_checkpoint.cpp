@@ -22,9 +22,10 @@ constexpr auto disk_timeout = std::chrono::minutes{5};
 void shard_host_state::checkpoint() {
   if (checkpointing_ > 0)
     return;
-  // What another node reads must stay as it is, and what comes from another
-  // node takes the place of a checkpoint of our own.
-  if (phase_ != phase::ready || receiving_copy_ || !copies_out_.empty())
+  // What another node or a backup reads must stay as it is, and what comes from
+  // another node takes the place of a checkpoint of our own.
+  if (phase_ != phase::ready || receiving_copy_ || !copies_out_.empty()
+      || backup_reads_checkpoint())
     return end_checkpoint(0);
   auto number = ++checkpoints_;
   checkpointing_ = number;
@@ -105,7 +106,8 @@ void shard_host_state::end_checkpoint(uint64_t upto) {
   checkpointing_ = 0;
   // The last entry that is covered stays: a journal without any could not tell
   // what follows from what doesn't.
-  auto last = std::min(upto > 0 ? upto - 1 : 0, replica_->log_needed_after());
+  auto last = std::min(
+    {upto > 0 ? upto - 1 : 0, replica_->log_needed_after(), log_kept_after()});
   if (last > 0) {
     replica_->truncated(last);
     self_->send(context_.journal, truncate_log{context_.shard, last});

@@ -545,6 +545,18 @@ shard_actor::behavior_type shard_host(
     [self](const check_shard&) {
       return self->state.check();
     },
+    [self](const begin_backup& x) {
+      return self->state.begin(x);
+    },
+    [self](const read_backup_chunk& x) {
+      return self->state.read(x);
+    },
+    [self](const read_backup_log& x) {
+      return self->state.read(x);
+    },
+    [self](const end_backup& x) {
+      self->state.end(x);
+    },
     [self](const checkpoint_shard&) {
       self->state.checkpoint();
     },

@@ -63,6 +63,12 @@ public:
   // Checkpoints: shard_checkpoint.cpp.
   void checkpoint();
 
+  // Backups: shard_backup.cpp.
+  caf::result<backup_begun> begin(const begin_backup& x);
+  caf::result<backup_chunk> read(const read_backup_chunk& x);
+  caf::result<backup_log> read(const read_backup_log& x);
+  void end(const end_backup& x);
+
 private:
   enum class phase : uint8_t { recovering, ready, failed, dropped };
 
@@ -84,6 +90,16 @@ private:
     uint64_t bytes = 0;
     uint64_t bytes_in_all = 0;
     int64_t since = 0;
+  };
+
+  /// A backup that reads this shard.
+  struct backup_out {
+    /// It reads the checkpoint, which therefore stays as it is.
+    bool reads_checkpoint = true;
+    std::vector<int64_t> chunks;
+    /// It still needs the log after this index.
+    uint64_t after = 0;
+    int64_t heard = 0;
   };
 
   void recover();
@@ -135,6 +151,10 @@ private:
   void next_chunk(uint64_t number);
   void end_checkpoint(uint64_t upto);
   void stop_checkpoint();
+  void forget_silent_backups();
+  bool backup_reads_checkpoint() const;
+  uint64_t log_kept_after() const;
+  backup_out* find_backup(const std::string& id);
 
   shard& core() {
     return replica_->state();
@@ -183,6 +203,8 @@ private:
   bool receiving_copy_ = false;
   /// By node.
   std::map<std::string, copy_out> copies_out_;
+  /// By the backup's id.
+  std::map<std::string, backup_out> backups_out_;
   /// What the node waits for, until that is committed.
   std::optional<seal_range> sealing_;
 };

@@ -16,6 +16,8 @@ command window_command();
 command tail_command();
 command status_command();
 command verify_command();
+command backup_command();
+command restore_command();
 command drain_command();
 command rebalance_command();
 command admin_command();

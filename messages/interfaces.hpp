@@ -1,5 +1,6 @@
 #pragma once
 
+#include "messages/backup_wire.hpp"
 #include "messages/local.hpp"
 #include "messages/wire.hpp"
 
@@ -54,7 +55,9 @@ using coordinator_actor = door_actor::extend<
   caf::replies_to<window_query>::with<window_answers>,
   caf::replies_to<follow_windows>::with<window_answers>,
   // Totals over shards of a node.
-  caf::reacts_to<sealed_partials>>;
+  caf::reacts_to<sealed_partials>,
+  // From a backup: its catalog.
+  caf::replies_to<copy_catalog>::with<catalog_piece>>;
 
 /// The same, as its own process sees it.
 using local_coordinator_actor = coordinator_actor::extend<
@@ -84,7 +87,12 @@ using node_actor = door_actor::extend<
   // From other nodes.
   caf::reacts_to<meet_node>, caf::reacts_to<replica_message>,
   // What there is of its copies.
-  caf::replies_to<check_shards>::with<shard_checks>>;
+  caf::replies_to<check_shards>::with<shard_checks>,
+  // From a backup: a shard's checkpoint and log.
+  caf::replies_to<begin_backup>::with<backup_begun>,
+  caf::replies_to<read_backup_chunk>::with<backup_chunk>,
+  caf::replies_to<read_backup_log>::with<backup_log>,
+  caf::reacts_to<end_backup>>;
 
 /// The same, as its own process sees it.
 using local_node_actor = node_actor::extend<
@@ -124,6 +132,11 @@ using shard_actor = caf::typed_actor<
   caf::replies_to<drop_copy>::with<bool>,
   // What there is of it.
   caf::replies_to<check_shard>::with<shard_check>,
+  // From a backup: its checkpoint and log.
+  caf::replies_to<begin_backup>::with<backup_begun>,
+  caf::replies_to<read_backup_chunk>::with<backup_chunk>,
+  caf::replies_to<read_backup_log>::with<backup_log>,
+  caf::reacts_to<end_backup>,
   // Writes a checkpoint.
   caf::reacts_to<checkpoint_shard>,
   // From the journal.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "messages/backup_wire.hpp"
 #include "messages/cluster_wire.hpp"
 #include "messages/local.hpp"
 #include "messages/window_wire.hpp"
@@ -66,6 +67,15 @@ CAF_ADD_TYPE_ID(weir_wire, (weir::plan_moves))
 CAF_ADD_TYPE_ID(weir_wire, (weir::planned_moves))
 CAF_ADD_TYPE_ID(weir_wire, (weir::check_shards))
 CAF_ADD_TYPE_ID(weir_wire, (weir::shard_checks))
+CAF_ADD_TYPE_ID(weir_wire, (weir::begin_backup))
+CAF_ADD_TYPE_ID(weir_wire, (weir::backup_begun))
+CAF_ADD_TYPE_ID(weir_wire, (weir::read_backup_chunk))
+CAF_ADD_TYPE_ID(weir_wire, (weir::backup_chunk))
+CAF_ADD_TYPE_ID(weir_wire, (weir::read_backup_log))
+CAF_ADD_TYPE_ID(weir_wire, (weir::backup_log))
+CAF_ADD_TYPE_ID(weir_wire, (weir::end_backup))
+CAF_ADD_TYPE_ID(weir_wire, (weir::copy_catalog))
+CAF_ADD_TYPE_ID(weir_wire, (weir::catalog_piece))
 
 CAF_END_TYPE_ID_BLOCK(weir_wire)
 

@@ -238,10 +238,14 @@ result<void> catalog::put_settings(uint64_t version,
   });
 }
 
+result<void> catalog::write(const node_record& x) {
+  return put_node_.run(x.id, x.disk, x.name, x.address, x.incarnation,
+                       x.last_seen, static_cast<uint8_t>(x.state), crc_of(x));
+}
+
 result<void> catalog::put_node(const node_record& x) {
   return db_.transact([&] {
-    return put_node_.run(x.id, x.disk, x.name, x.address, x.incarnation,
-                         x.last_seen, static_cast<uint8_t>(x.state), crc_of(x));
+    return write(x);
   });
 }
 
@@ -251,12 +255,14 @@ result<void> catalog::remove_node(const std::string& id) {
   });
 }
 
+result<void> catalog::write(const known_commit& x) {
+  return put_known_.run(x.shard, x.epoch, x.index, x.chain, crc_of(x));
+}
+
 result<void> catalog::put_known(const std::vector<known_commit>& xs) {
   return db_.transact([&]() -> result<void> {
     for (auto& x : xs)
-      if (auto done
-          = put_known_.run(x.shard, x.epoch, x.index, x.chain, crc_of(x));
-          !done)
+      if (auto done = write(x); !done)
         return done;
     return {};
   });
@@ -280,6 +286,12 @@ result<void> catalog::put_producers(const std::vector<producer_record>& xs,
   });
 }
 
+result<void> catalog::write(const shard_config& x) {
+  return put_shard_.run(
+    x.shard, x.epoch, x.primary, blob{config_columns::encode(x.members)},
+    blob{config_columns::encode(x.eligible)}, x.min_copies, crc_of(x));
+}
+
 result<bool> catalog::compare_and_set(uint32_t shard, uint64_t expected,
                                       const shard_config& config) {
   assert(config.shard == shard && config.epoch > expected);
@@ -291,10 +303,7 @@ result<bool> catalog::compare_and_set(uint32_t shard, uint64_t expected,
     matches = (*present ? (*present)->epoch : 0) == expected;
     if (!matches)
       return {};
-    return put_shard_.run(shard, config.epoch, config.primary,
-                          blob{config_columns::encode(config.members)},
-                          blob{config_columns::encode(config.eligible)},
-                          config.min_copies, crc_of(config));
+    return write(config);
   });
   if (!done)
     return tl::unexpected(std::move(done.error()));

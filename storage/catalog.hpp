@@ -3,6 +3,7 @@
 #include "cluster/config_store.hpp"
 #include "cluster/log.hpp"
 #include "cluster/sessions.hpp"
+#include "storage/page_copy.hpp"
 #include "storage/sqlite.hpp"
 
 #include <map>
@@ -113,6 +114,17 @@ struct catalog_contents {
   std::vector<node_disk> gone;
 };
 
+/// Another cluster that goes on with what one has left.
+struct refounding {
+  cluster_record cluster;
+  /// All the nodes that it has.
+  std::vector<node_record> nodes;
+  std::vector<shard_config> shards;
+  std::vector<known_commit> known;
+  /// Why.
+  event_record event;
+};
+
 /// The coordinator's memory. Each function that changes something is one
 /// transaction, on the disk when it returns. A full disk undoes the call; any
 /// other failure to write ends the catalog, see `failed()`. Rows carry
@@ -141,6 +153,10 @@ public:
   result<void> put_node(const node_record& x);
 
   result<void> remove_node(const std::string& id);
+
+  /// Takes the place of what there is of the cluster, of nodes and their disks,
+  /// and of shards; settings, producers, windows and events stay.
+  result<void> refound(const refounding& x);
 
   /// Adds or replaces; one transaction for all, since heartbeats bring many.
   result<void> put_known(const std::vector<known_commit>& xs);
@@ -199,6 +215,15 @@ public:
   result<bool> compare_and_set(uint32_t shard, uint64_t expected,
                                const shard_config& config) override;
 
+  /// Begins a copy of the whole file, see `connection::copy_to`.
+  result<page_copy> copy_to(const std::string& path) {
+    return db_.copy_to(path);
+  }
+
+  const std::string& path() const {
+    return db_.path();
+  }
+
   const failure* failed() const {
     return db_.failed();
   }
@@ -216,6 +241,10 @@ private:
   result<void> prepare();
   result<void> prepare_rollup();
   result<void> prepare_operator();
+  result<void> write(const node_record& x);
+  result<void> write(const shard_config& x);
+  result<void> write(const known_commit& x);
+  result<void> write(const event_record& x);
   result<std::optional<rollup_row>> load_rollup();
   result<bool> has_final(const final_row& x);
   result<uint64_t> count_finals();

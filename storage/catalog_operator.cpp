@@ -44,13 +44,14 @@ result<void> catalog::load_gone(catalog_contents& out) {
   });
 }
 
+result<void> catalog::write(const event_record& x) {
+  auto done = put_event_.run(x.happened, x.what, row_crc(x.happened, x.what));
+  return done ? trim_events_.run(events_max) : done;
+}
+
 result<void> catalog::put_event(const event_record& x) {
-  return db_.transact([&]() -> result<void> {
-    if (auto done
-        = put_event_.run(x.happened, x.what, row_crc(x.happened, x.what));
-        !done)
-      return done;
-    return trim_events_.run(events_max);
+  return db_.transact([&] {
+    return write(x);
   });
 }
 

@@ -76,6 +76,11 @@ result<std::optional<uint64_t>> file_size(const std::string& path);
 result<std::optional<std::string>> read_file(const std::string& path,
                                              size_t bytes_max);
 
+/// At most `bytes_max` bytes of a file, from `offset` on. Fails with
+/// `not_found` if there is none.
+result<std::string> read_file_part(const std::string& path, uint64_t offset,
+                                   size_t bytes_max);
+
 /// Makes what happened to the names in `path` last.
 result<void> sync_directory(const std::string& path);
 
@@ -97,6 +102,24 @@ result<void> remove_file(const std::string& path);
 /// Writes `content` to `path`.new, syncs it, and renames it to `path`: after a
 /// crash there is the old content or the new, whole.
 result<void> replace_file(const std::string& path, std::string_view content);
+
+/// What is in a whole file.
+struct file_digest {
+  uint64_t bytes = 0;
+  /// XXH3-64.
+  uint64_t checksum = 0;
+
+  friend bool operator==(const file_digest& x, const file_digest& y) {
+    return x.bytes == y.bytes && x.checksum == y.checksum;
+  }
+};
+
+/// Reads a file to its end. Fails with `not_found` if there is none.
+result<file_digest> digest_file(const std::string& path);
+
+/// Copies `from` to the new file `to`, and makes its bytes last.
+/// @returns what was copied
+result<file_digest> copy_file(const std::string& from, const std::string& to);
 
 /// Creates a directory and its missing parents, and makes that last.
 result<void> make_directories(const std::string& path);

@@ -85,6 +85,13 @@ public:
   /// When it returns, all that was written is durable. Without any, a no-op.
   result<void> commit();
 
+  /// All that is committed is on the disk itself when this returns, whatever
+  /// the durability.
+  /// @pre `!dirty()`.
+  result<void> sync() {
+    return db_.checkpoint();
+  }
+
   /// There is something that `commit` has not seen.
   bool dirty() const {
     return db_.in_transaction();
@@ -188,6 +195,9 @@ public:
   /// The last entry of a shard, or nothing without rows. Checks its crc.
   result<std::optional<log_position>> tail(uint32_t shard);
 
+  /// Where the log of a shard begins by now, or nothing without rows.
+  result<std::optional<uint64_t>> first_index(uint32_t shard);
+
   /// Shards with entries, or a staged log, ascending.
   result<std::vector<uint32_t>> shards();
 
@@ -261,7 +271,6 @@ private:
   result<void> check_next(const log_position& last, const log_entry& x) const;
   result<log_position> known_tail(uint32_t shard);
   result<std::optional<held>> first_from(uint32_t shard, uint64_t index);
-  result<std::optional<uint64_t>> first_index(uint32_t shard);
   result<void> insert(statement& into, const log_entry& x, uint64_t committed);
   result<void> install(uint32_t shard, const staged_mark& x);
   result<void> delete_staged(uint32_t shard);

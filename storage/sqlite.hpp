@@ -46,6 +46,7 @@ struct blob {
   std::string_view bytes;
 };
 
+class page_copy;
 class statement;
 
 /// One row of a result. Its views die with the next step.
@@ -239,6 +240,10 @@ public:
 
   /// @pre `!in_transaction()`.
   result<void> set_sync(sync_mode sync);
+
+  /// Begins to copy the file as it will be at one moment into the new file
+  /// `path`; what is written here meanwhile gets in. A file that is there goes.
+  result<page_copy> copy_to(const std::string& path);
 
   /// Why the connection takes no more writes, or null.
   const failure* failed() const;

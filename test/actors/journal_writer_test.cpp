@@ -175,4 +175,14 @@ TEST_SUITE("actors/journal_writer") {
     CHECK(done.back().upto.index == 2);
   }
 
+  TEST_CASE_FIXTURE(fixture, "a log whose beginning is in a checkpoint is "
+                             "whole") {
+    CHECK(must(ask<log_checked>(writer, check_log{5})).entries == 0);
+    send(1, 20);
+    tell(writer, truncate_log{5, 12});
+    auto found = must(ask<log_checked>(writer, check_log{5}));
+    CHECK(found.from == 13);
+    CHECK(found.entries == 8);
+  }
+
 } // TEST_SUITE

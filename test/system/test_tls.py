@@ -189,6 +189,7 @@ class TlsTest(SimpleTest):
             "query windows --from 2023-11-14 --to 2023-11-15",
             "window list",
             "config set lateness=11s",
+            f"backup {self.directory}/backup",
         ):
             with self.subTest(command=command):
                 self.assert_done(cluster.run(command))

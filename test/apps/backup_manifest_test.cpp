@@ -1,0 +1,104 @@
+#include "apps/backup_manifest.hpp"
+
+#include "apps/work_directory.hpp"
+#include "test/storage/support.hpp"
+
+using namespace weir;
+using namespace weir::test;
+
+namespace {
+
+backup_manifest sample() {
+  auto res = backup_manifest{};
+  res.cluster = "ef2b90194e510f33aad28f836c774b53";
+  res.program = "weir 1";
+  res.wire = "weir/9";
+  res.started = 1;
+  res.moment = 2;
+  res.finished = 3;
+  res.behind = 4;
+  res.files = {{"journal.db", {5, UINT64_MAX}}};
+  res.shards = {{0, 1, 2, 3, 4, {5, 6, UINT64_MAX}, 1ull << 63},
+                {1, 0, 0, 3, 4, {5, 6, 7}, 0}};
+  return res;
+}
+
+} // namespace
+
+TEST_SUITE("apps/backup_manifest") {
+  TEST_CASE("a manifest says what it was told") {
+    auto aut = sample();
+    auto found = must(backup_manifest::parse(aut.to_text()));
+    CHECK(found.to_text() == aut.to_text());
+    CHECK(found.cluster == aut.cluster);
+    CHECK(found.files == aut.files);
+    CHECK(found.shards == aut.shards);
+    CHECK(found.entries() == 6);
+    CHECK(found.bytes() == 5);
+  }
+
+  TEST_CASE("a manifest that was changed is refused") {
+    auto text = sample().to_text();
+    for (auto i = size_t{0}; i < text.size(); ++i) {
+      auto other = text;
+      other[i] ^= 1;
+      auto found = backup_manifest::parse(other);
+      // Spaces between the values say nothing.
+      if (found)
+        CHECK(found->to_text() == text);
+    }
+    CHECK_FALSE(backup_manifest::parse(text.substr(0, text.size() / 2)));
+    CHECK_FALSE(backup_manifest::parse(""));
+    CHECK_FALSE(backup_manifest::parse("[]"));
+  }
+
+  TEST_CASE("a manifest of a later version is refused by name") {
+    auto text = sample().to_text();
+    text.replace(text.find("\"format\": 1"), 11, "\"format\": 2");
+    CHECK(backup_manifest::parse(text).error().code == ec::version_mismatch);
+  }
+}
+
+TEST_SUITE("apps/work_directory") {
+  TEST_CASE("it has its name only once it is kept") {
+    auto dir = temporary_directory{};
+    {
+      auto aut = must(work_directory::create(dir.file("a")));
+      put_bytes(aut.path() + "/x", "content");
+      CHECK_FALSE(fs::exists(dir.file("a")));
+      must(aut.keep());
+    }
+    CHECK(bytes_of(dir.file("a/x")) == "content");
+    CHECK_FALSE(fs::exists(dir.file("a.partial")));
+  }
+
+  TEST_CASE("what is not kept is gone") {
+    auto dir = temporary_directory{};
+    {
+      auto aut = must(work_directory::create(dir.file("a")));
+      put_bytes(aut.path() + "/x", "content");
+    }
+    CHECK(fs::is_empty(dir.path()));
+  }
+
+  TEST_CASE("what is there is never overwritten") {
+    auto dir = temporary_directory{};
+    put_bytes(dir.file("a"), "");
+    CHECK(work_directory::create(dir.file("a")).error().code == ec::conflict);
+    fs::create_directory(dir.file("b"));
+    CHECK(work_directory::create(dir.file("b/")).error().code == ec::conflict);
+    auto late = must(work_directory::create(dir.file("c")));
+    fs::create_directory(dir.file("c"));
+    put_bytes(dir.file("c/x"), "");
+    CHECK(late.keep().error().code == ec::conflict);
+  }
+
+  TEST_CASE("one that a process works on is refused, one that was left goes") {
+    auto dir = temporary_directory{};
+    fs::create_directory(dir.file("a.partial"));
+    put_bytes(dir.file("a.partial/x"), "left");
+    auto aut = must(work_directory::create(dir.file("a")));
+    CHECK(fs::is_empty(aut.path()));
+    CHECK(work_directory::create(dir.file("a")).error().code == ec::in_use);
+  }
+}
