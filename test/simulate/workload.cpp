@@ -9,13 +9,19 @@
 
 namespace weir::test {
 
+/// Seldom enough that most runs come to send something: a run begins only when
+/// all shards have answered.
+bool simulation::is_killed() {
+  return chance(1) && dice(5) == 0;
+}
+
 void simulation::work(producer& x) {
   using phase = producer::phase;
   switch (x.state()) {
     case phase::away:
       return open(x);
     case phase::asking:
-      if (chance(1))
+      if (is_killed())
         return x.kill();
       return ask(x);
     case phase::ending:
@@ -28,7 +34,7 @@ void simulation::work(producer& x) {
     case phase::sending:
       break;
   }
-  if (chance(2)) {
+  if (is_killed()) {
     note("{} is killed", x.name());
     return x.kill();
   }
