@@ -264,12 +264,25 @@ void simulation::depose(world& x) {
     check(x);
   }
   note("{} is taken for dead", leader);
-  // Whoever it sends a checkpoint to hears of nobody else.
+  coordinator_->nodes().lose(leader, coordinator_clock());
+}
+
+/// The primary leads no more while it sends a checkpoint, and may soon do so
+/// again: until then, whoever has a part of it hears of nobody else.
+void simulation::interrupt_copy(world& x) {
+  auto leader = x.config().primary;
+  if (!runs(leader) || around_->now < coordinator_stands_until_)
+    return;
+  note("{} is taken for dead while it sends a checkpoint", leader);
+  around_->cut_off.clear();
+  around_->one_way.clear();
   for (auto& [to, open] : x.nodes.at(leader).open)
     for (auto& [other, machine] : machines_)
       if (other != leader && other != to)
         around_->cut_off.insert({to, other});
   coordinator_->nodes().lose(leader, coordinator_clock());
+  plan();
+  beat(leader);
 }
 
 /// Between a primary and one that follows it, in one direction: what one of

@@ -157,9 +157,8 @@ void simulation::step() {
     case 4:
       for (auto n = 0; n < 2 && !x.network.empty(); ++n)
         pass_letter(x);
-      // A copy that is interrupted in the middle.
-      if (is_copying(x) && chance(2))
-        depose(x);
+      if (is_copying(x) && chance(10))
+        interrupt_copy(x);
       break;
     case 5:
     case 6:
@@ -185,7 +184,7 @@ void simulation::step() {
       return check();
     case 11:
       pass_time(3 + dice(20));
-      if (chance(2))
+      if (chance(1))
         ease();
       beat(id);
       plan();
@@ -208,6 +207,8 @@ void simulation::step() {
     case 16:
       if (chance(30))
         query(x, id);
+      if (node.up)
+        rules_[x.number]->check_same(node);
       for (auto& y : shards_)
         if (chance(60))
           checkpoint(*y, id);

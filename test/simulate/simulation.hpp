@@ -180,6 +180,7 @@ private:
   void hurt_disk(const std::string& id);
   void pause(const std::string& id);
   void depose(world& x);
+  void interrupt_copy(world& x);
   bool is_copying(world& x) const;
   void cut_link(world& x);
   void change_copies();

@@ -216,8 +216,12 @@ void simulation::check_sessions() {
 void simulation::checkpoint(world& x, const std::string& id) {
   auto& node = x.nodes.at(id);
   if (!runs(id) || node.disk.full || node.disk.failing
-      || node.core->state().applied().index == 0
-      || !node.disk.save_more(node.core->state(), 2))
+      || node.core->state().applied().index == 0)
+    return;
+  auto complete = false;
+  for (auto chunks = 1 + dice(4); chunks > 0 && !complete; --chunks)
+    complete = node.disk.save_more(node.core->state(), 2);
+  if (!complete)
     return;
   auto upto = std::min(node.disk.saved->meta.from_index - 1,
                        node.core->log_needed_after());
