@@ -1,6 +1,7 @@
 #include "test/simulate/simulation.hpp"
 
 #include <algorithm>
+#include <utility>
 
 // What goes wrong in a simulation.
 
@@ -10,6 +11,9 @@ namespace {
 
 /// Letters that come late are few at a time.
 constexpr size_t late_max = 50;
+
+/// Of what happens around one shard while its logs diverge.
+constexpr uint32_t burst = 100;
 
 } // namespace
 
@@ -69,6 +73,25 @@ void simulation::hurt() {
         note("the coordinator's disk is full");
       return;
   }
+}
+
+/// What would last passes, so that a cluster does something between two
+/// troubles.
+void simulation::ease() {
+  around_->cut_off.clear();
+  around_->one_way.clear();
+  for (auto& [id, machine] : machines_) {
+    machine.disk_slowness = 1;
+    for (auto& x : shards_)
+      x->nodes.at(id).disk.full = false;
+  }
+  if (std::exchange(catalog_.full, false)) {
+    around_->store.disk_full = false;
+    found();
+  }
+  for (auto& disk : lost_)
+    coordinator_->nodes().declare_gone(disk);
+  note("for a while, most things go well");
 }
 
 void simulation::crash(const std::string& id) {
@@ -215,19 +238,53 @@ void simulation::pause(const std::string& id) {
        machine.clock_stands ? ", and its clock does, too" : "");
 }
 
-/// A primary is taken for dead although it lives, and may lead again before
-/// anything that it sent as the primary that it was has arrived. Whoever it
-/// sends a checkpoint to hears of nobody else.
+bool simulation::is_copying(world& x) const {
+  auto leader = x.nodes.find(x.config().primary);
+  return leader != x.nodes.end() && !leader->second.open.empty();
+}
+
+/// A primary is taken for dead although it lives: logs diverge, since some of
+/// those that follow hear no more of it while it still gets readings. It may
+/// lead again before all that it has sent as the primary that it was arrives.
 void simulation::depose(world& x) {
   auto leader = x.config().primary;
   if (leader.empty() || !runs(leader))
     return;
+  for (auto& m : x.config().members)
+    if (m.node != leader && dice(2) == 0)
+      around_->one_way.insert({leader, m.node});
+  note("{} will be taken for dead; not all hear it any more", leader);
+  for (auto n = dice(burst); n > 0; --n) {
+    work(producers_[any(producers)]);
+    if (!appends_.empty())
+      pass_append(0);
+    if (!x.network.empty())
+      pass_letter(x);
+    auto id = any_node();
+    if (runs(id) && x.nodes.at(id).disk.waiting() > 0)
+      x.sync_one(id);
+    check(x);
+  }
   note("{} is taken for dead", leader);
+  coordinator_->nodes().lose(leader, coordinator_clock());
+}
+
+/// The primary leads no more while it sends a checkpoint, and may soon do so
+/// again: until then, whoever has a part of it hears of nobody else.
+void simulation::interrupt_copy(world& x) {
+  auto leader = x.config().primary;
+  if (!runs(leader) || around_->now < coordinator_stands_until_)
+    return;
+  note("{} is taken for dead while it sends a checkpoint", leader);
+  around_->cut_off.clear();
+  around_->one_way.clear();
   for (auto& [to, open] : x.nodes.at(leader).open)
     for (auto& [other, machine] : machines_)
       if (other != leader && other != to)
         around_->cut_off.insert({to, other});
   coordinator_->nodes().lose(leader, coordinator_clock());
+  plan();
+  beat(leader);
 }
 
 /// Between a primary and one that follows it, in one direction: what one of
@@ -246,7 +303,7 @@ void simulation::cut_link(world& x) {
 
 /// An operator wants more copies, or fewer.
 void simulation::change_copies() {
-  wishes_.replicas = 1 + dice(3);
+  wishes_.replicas = any_number_of_copies();
   wishes_.min_copies = 1 + dice(std::min(2u, wishes_.replicas));
   note("{} copies are wanted, and no fewer than {} acknowledge",
        wishes_.replicas, wishes_.min_copies);
@@ -273,9 +330,6 @@ void simulation::pass_letter(world& x) {
         || known->held.index < held->held.index)
       most = *at;
   }
-  // A copy that is interrupted in the middle.
-  if (std::holds_alternative<copy_chunk>(at->message) && chance(3))
-    depose(x);
   if (chance(3))
     x.network.erase(at);
   else if (chance(3))

@@ -197,18 +197,25 @@ void rules::check_answer(const world_node& x, const producer& input,
                        most));
 }
 
+void rules::check_same(const world_node& x) const {
+  auto& mine = x.core->state();
+  for (auto& [id, node] : world_.nodes) {
+    if (!node.up || !(node.core->state().applied() == mine.applied()))
+      continue;
+    auto& state = node.core->state();
+    if (state.table().digest() != mine.table().digest()
+        || state.rollups().digest() != mine.rollups().digest())
+      broken("replicas that have applied the same are the same",
+             fmt::format("{} and {} are not at entry {}", name_of(x.self), id,
+                         mine.applied().index));
+  }
+}
+
 void rules::check_end() {
-  auto& first = world_.at(world_.config().members.front().node).state();
   for (auto& x : world_.config().members) {
     auto& node = world_.nodes.at(x.node);
     auto& state = node.core->state();
-    if (state.applied() == first.applied()
-        && (state.table().digest() != first.table().digest()
-            || state.rollups().digest() != first.rollups().digest()))
-      broken("replicas that have applied the same are the same",
-             fmt::format("{} and {} are not at entry {}", name_of(x),
-                         world_.config().members.front().node,
-                         first.applied().index));
+    check_same(node);
     for (auto& input : inputs_) {
       auto known = state.producers().find(input.id());
       auto had

@@ -32,6 +32,10 @@ public:
   void check_answer(const world_node& x, const producer& input,
                     const input_record& record) const;
 
+  /// Whoever has applied as much as this one, whatever its role, is in the same
+  /// state.
+  void check_same(const world_node& x) const;
+
   /// What holds after all has gone well for a while.
   void check_end();
 

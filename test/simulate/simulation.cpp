@@ -31,7 +31,7 @@ simulation::simulation(uint64_t seed, trace::mode how)
     epochs_seen_(shards),
     led_by_(shards) {
   around_->notes = trace{how};
-  wishes_.replicas = 1 + dice(3);
+  wishes_.replicas = any_number_of_copies();
   wishes_.replace_after = 1'000;
   wishes_.settle = 500;
   wishes_.repeat = 200;
@@ -43,7 +43,7 @@ simulation::simulation(uint64_t seed, trace::mode how)
   window_wishes_.every = 1'000;
   window_wishes_.lateness = 500;
   window_wishes_.idle_after = 3'000;
-  roughness_ = 10 + dice(60);
+  roughness_ = 5 + dice(30);
   for (auto i = size_t{0}; i < producers; ++i)
     producers_.emplace_back(i, shards, input_size);
   for (auto name : node_names)
@@ -73,6 +73,11 @@ bool simulation::chance(uint32_t percent) {
 
 std::string simulation::any_node() {
   return std::string(1, node_names[any(node_names.size())]);
+}
+
+/// Mostly so many that something can go wrong between them.
+uint32_t simulation::any_number_of_copies() {
+  return dice(5) == 0 ? 1 : 2 + dice(2);
 }
 
 world& simulation::any_shard() {
@@ -150,8 +155,10 @@ void simulation::step() {
     case 2:
     case 3:
     case 4:
-      if (!x.network.empty())
+      for (auto n = 0; n < 2 && !x.network.empty(); ++n)
         pass_letter(x);
+      if (is_copying(x) && chance(10))
+        interrupt_copy(x);
       break;
     case 5:
     case 6:
@@ -176,7 +183,9 @@ void simulation::step() {
         instruct(chance(20) ? any(instructions_.size()) : 0);
       return check();
     case 11:
-      pass_time(10 + dice(60));
+      pass_time(3 + dice(20));
+      if (chance(1))
+        ease();
       beat(id);
       plan();
       if (dice(2) == 0 && !node.up)
@@ -198,6 +207,8 @@ void simulation::step() {
     case 16:
       if (chance(30))
         query(x, id);
+      if (node.up)
+        rules_[x.number]->check_same(node);
       for (auto& y : shards_)
         if (chance(60))
           checkpoint(*y, id);
@@ -207,7 +218,7 @@ void simulation::step() {
         pass_boast(x);
       break;
     default:
-      if (chance(roughness_) && dice(8) == 0) {
+      if (chance(roughness_) && dice(6) == 0) {
         hurt();
         return check();
       }

@@ -30,7 +30,7 @@ public:
   static constexpr size_t producers = 3;
 
   /// Records of each producer's input.
-  static constexpr uint64_t input_size = 60;
+  static constexpr uint64_t input_size = 200;
 
   /// Events before all goes well: enough for some twenty failovers.
   static constexpr uint32_t events = 10'000;
@@ -116,6 +116,7 @@ private:
   }
   bool chance(uint32_t percent);
   std::string any_node();
+  uint32_t any_number_of_copies();
   world& any_shard();
   bool runs(const std::string& id) const;
   bool hears(const std::string& from, const std::string& to) const;
@@ -152,6 +153,7 @@ private:
   void check_windows();
 
   // Producers: workload.cpp.
+  bool is_killed();
   void work(producer& x);
   void open(producer& x);
   void ask(producer& x);
@@ -168,6 +170,7 @@ private:
 
   // What goes wrong: faults.cpp.
   void hurt();
+  void ease();
   void crash(const std::string& id);
   void start(const std::string& id);
   void lose_disk(const std::string& id);
@@ -177,6 +180,8 @@ private:
   void hurt_disk(const std::string& id);
   void pause(const std::string& id);
   void depose(world& x);
+  void interrupt_copy(world& x);
+  bool is_copying(world& x) const;
   void cut_link(world& x);
   void change_copies();
   void pass_letter(world& x);

@@ -9,13 +9,19 @@
 
 namespace weir::test {
 
+/// Seldom enough that most runs come to send something: a run begins only when
+/// all shards have answered.
+bool simulation::is_killed() {
+  return chance(1) && dice(5) == 0;
+}
+
 void simulation::work(producer& x) {
   using phase = producer::phase;
   switch (x.state()) {
     case phase::away:
       return open(x);
     case phase::asking:
-      if (chance(1))
+      if (is_killed())
         return x.kill();
       return ask(x);
     case phase::ending:
@@ -28,7 +34,7 @@ void simulation::work(producer& x) {
     case phase::sending:
       break;
   }
-  if (chance(2)) {
+  if (is_killed()) {
     note("{} is killed", x.name());
     return x.kill();
   }
@@ -210,8 +216,12 @@ void simulation::check_sessions() {
 void simulation::checkpoint(world& x, const std::string& id) {
   auto& node = x.nodes.at(id);
   if (!runs(id) || node.disk.full || node.disk.failing
-      || node.core->state().applied().index == 0
-      || !node.disk.save_more(node.core->state(), 2))
+      || node.core->state().applied().index == 0)
+    return;
+  auto complete = false;
+  for (auto chunks = 1 + dice(4); chunks > 0 && !complete; --chunks)
+    complete = node.disk.save_more(node.core->state(), 2);
+  if (!complete)
     return;
   auto upto = std::min(node.disk.saved->meta.from_index - 1,
                        node.core->log_needed_after());
