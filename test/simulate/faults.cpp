@@ -143,6 +143,14 @@ void simulation::spoil_disk(const std::string& id) {
   for (auto& x : rules_)
     if (!x->survives_without(id, true))
       return;
+  // A damaged copy is no second one, and can't become one before the first one
+  // has committed something: with two that must be, an operator has to act.
+  if (wishes_.min_copies > 1)
+    return;
+  for (auto& x : shards_)
+    if (x->config().min_copies > 1)
+      return;
+  spoiled_ = true;
   crash(id);
   for (auto& x : shards_) {
     auto& node = x->nodes.at(id);
@@ -304,7 +312,8 @@ void simulation::cut_link(world& x) {
 /// An operator wants more copies, or fewer.
 void simulation::change_copies() {
   wishes_.replicas = any_number_of_copies();
-  wishes_.min_copies = 1 + dice(std::min(2u, wishes_.replicas));
+  auto fewest = 1 + dice(std::min(2u, wishes_.replicas));
+  wishes_.min_copies = spoiled_ ? 1 : static_cast<uint32_t>(fewest);
   note("{} copies are wanted, and no fewer than {} acknowledge",
        wishes_.replicas, wishes_.min_copies);
   coordinator_->set_options(wishes_);

@@ -213,6 +213,8 @@ private:
   std::unique_ptr<configurations> coordinator_;
   std::unique_ptr<rollup_registry> windows_;
   std::unique_ptr<session_registry> sessions_;
+  /// What lay on some disk was damaged.
+  bool spoiled_ = false;
   configuration_options wishes_;
   membership_options trust_;
   rollup_settings window_wishes_;
