@@ -40,6 +40,24 @@ void simulation::heal() {
     pass_late_letter();
 }
 
+/// Where nobody in sync is left but a damaged copy, a shard waits for an
+/// operator, who can tell whether another disk has it all.
+void simulation::replace_damaged_disks() {
+  for (auto& [id, machine] : machines_) {
+    auto waited_for = std::any_of(shards_.begin(), shards_.end(), [&](auto& x) {
+      return x->nodes.at(id).disk.damaged
+             && coordinator_->trouble(x->number).rfind("damaged", 0) == 0;
+    });
+    auto known = lost_.size();
+    if (waited_for)
+      lose_disk(id);
+    if (lost_.size() == known)
+      continue;
+    coordinator_->nodes().declare_gone(lost_.back());
+    start(id);
+  }
+}
+
 void simulation::recover() {
   // Ten times what the longest wait for anything takes.
   constexpr auto rounds_max = 600;
@@ -51,6 +69,8 @@ void simulation::recover() {
       return coordinator_->nodes().backup_only(x.first, coordinator_clock());
     });
     round += banned ? 0 : 1;
+    if (round == rounds_max / 2)
+      replace_damaged_disks();
     for (auto& [id, x] : machines_)
       beat(id);
     plan();

@@ -191,6 +191,7 @@ private:
   // And right again: recover.cpp.
   void heal();
   void recover();
+  void replace_damaged_disks();
   bool finish_all();
   bool finish_round();
   /// What is not as it should be after quiet, or null.
