@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/node_copy.hpp"
 #include "actors/node_peers.hpp"
 #include "actors/seal_merger.hpp"
 #include "cluster/replica_effects.hpp"
@@ -30,6 +31,8 @@ struct node_context {
   std::string journal_path;
   journal_actor journal;
   checkpoint_actor checkpoints;
+  /// Null in the coordinator's own process, whose directory it shares.
+  copy_actor copy;
   dialer_actor dialer;
   /// Of the same process; else it is dialed at `process.join`.
   coordinator_actor coordinator;
@@ -67,6 +70,9 @@ public:
   void tell_coordinator(const proposal& x);
   void tell_coordinator(const fence_report& x);
   caf::result<shard_checks> check(const check_shards& x);
+  caf::result<survivor> survive(const get_survivor& x);
+  caf::result<catalog_part> give(const get_catalog& x);
+  caf::result<shard_records> records(const get_records& x);
   void moved(const shard_moved& x);
   void settings(const settings_text& x);
   void plan(const plan_text& x);
@@ -96,7 +102,11 @@ private:
   };
 
   void connect();
+  void prepare(const joined& x);
   void joined_cluster(const joined& x);
+  void take_settings(const settings_text& x);
+  void take_plan(const plan_text& x);
+  void tell_shards(const announce_shards& x);
   void retry(const failure& why);
   void spawn_shard(uint32_t shard, hosted& x);
   shard_actor ensure(uint32_t shard);
@@ -127,6 +137,7 @@ private:
   time_ms final_through_ = before_time;
   seal_merger sealing_;
   node_peers peers_;
+  node_copy copy_;
   bool beat_is_due_ = false;
 
   std::map<uint32_t, hosted> shards_;

@@ -54,7 +54,9 @@ using coordinator_actor = door_actor::extend<
   caf::replies_to<window_query>::with<window_answers>,
   caf::replies_to<follow_windows>::with<window_answers>,
   // Totals over shards of a node.
-  caf::reacts_to<sealed_partials>>;
+  caf::reacts_to<sealed_partials>,
+  // What a copy of its directory lacks.
+  caf::replies_to<get_catalog>::with<catalog_part>>;
 
 /// The same, as its own process sees it.
 using local_coordinator_actor = coordinator_actor::extend<
@@ -84,7 +86,12 @@ using node_actor = door_actor::extend<
   // From other nodes.
   caf::reacts_to<meet_node>, caf::reacts_to<replica_message>,
   // What there is of its copies.
-  caf::replies_to<check_shards>::with<shard_checks>>;
+  caf::replies_to<check_shards>::with<shard_checks>,
+  // From whoever rebuilds a coordinator's directory: who it is, what it has
+  // copied of the old one, and what its journal knows of configurations.
+  caf::replies_to<get_survivor>::with<survivor>,
+  caf::replies_to<get_catalog>::with<catalog_part>,
+  caf::replies_to<get_records>::with<shard_records>>;
 
 /// The same, as its own process sees it.
 using local_node_actor = node_actor::extend<
@@ -138,6 +145,7 @@ using journal_actor = caf::typed_actor<
   // What must not be forgotten beside the log; the sender is told when it is
   // durable.
   caf::reacts_to<put_record>, caf::replies_to<load_record>::with<loaded_record>,
+  caf::replies_to<get_records>::with<shard_records>,
   // Reads a shard's log, a batch at a time, or all of it.
   caf::replies_to<read_log>::with<log_part>,
   caf::replies_to<check_log>::with<log_checked>,
@@ -169,6 +177,16 @@ using checkpoint_actor = caf::typed_actor<
   caf::replies_to<read_chunk>::with<checkpoint_chunk>,
   // Deletes a shard's checkpoints.
   caf::replies_to<remove_shard>::with<bool>>;
+
+/// The COPY of the coordinator's directory: owns coordinator-copy.db, on a
+/// thread of its own.
+using copy_actor = caf::typed_actor<
+  // What to ask the coordinator for first, and then after each part.
+  caf::replies_to<begin_copy>::with<copy_state>,
+  caf::replies_to<catalog_part>::with<copy_state>,
+  // For whoever rebuilds the directory.
+  caf::replies_to<get_catalog>::with<catalog_part>,
+  caf::replies_to<promise_generation>::with<copy_state>>;
 
 /// The DIALER: connects to other processes.
 using dialer_actor = caf::typed_actor<
