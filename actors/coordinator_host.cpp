@@ -101,6 +101,8 @@ result<void> coordinator_host_state::init(
   sessions_->load(contents.producers);
   if (auto res = init_windows(); !res)
     return res;
+  if (auto res = init_copies(); !res)
+    return res;
   alarm();
   return {};
 }
@@ -134,7 +136,7 @@ void coordinator_host_state::beat(const heartbeat& x,
     return; // Of an earlier connection.
   take(x);
   self_->send(i->second.actor,
-              heartbeat_ack{clock_, rollups_->final_through()});
+              heartbeat_ack{clock_, settled_through(), context_.store->mark()});
   if (x.plan_version < rollups_->plan().version())
     self_->send(i->second.actor, plan_to_send());
   if (x.settings_version < settings_text_.version)
@@ -448,6 +450,9 @@ local_coordinator_actor::behavior_type coordinator_host(
     },
     [self](const copy_catalog& x) {
       return self->state.copy(x);
+    },
+    [self](const get_catalog& x) {
+      return self->state.give(x);
     },
     [self, interval](const timer& x) {
       if (x.what == 2)

@@ -26,6 +26,8 @@ struct coordinator_context {
   process_settings process;
   std::shared_ptr<catalog> store;
   catalog_contents contents;
+  /// Counts the starts in this directory.
+  uint64_t start = 1;
   /// Finds out whether a node whose connection was lost is there; without one,
   /// it is taken for dead.
   dialer_actor dialer;
@@ -67,6 +69,7 @@ public:
   caf::result<window_answers> follow(const follow_windows& x);
   void sealed(const sealed_partials& x);
   caf::result<catalog_piece> copy(const copy_catalog& x);
+  caf::result<catalog_part> give(const get_catalog& x);
   void alarm();
   void introduce();
   void down(const caf::down_msg& x);
@@ -114,6 +117,9 @@ private:
 
   result<void> apply_change(const change_settings& x);
   result<void> init_windows();
+  result<void> init_copies();
+  result<void> check_generation(const join_node& x) const;
+  time_ms settled_through() const;
   void note_windows(const shard_report& x);
   void seal_windows_due();
   void serve_followers();

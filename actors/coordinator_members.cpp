@@ -97,6 +97,8 @@ result<void> coordinator_host_state::save_node(const std::string& id,
 
 caf::result<joined> coordinator_host_state::join(
   const join_node& x, const caf::strong_actor_ptr& sender) {
+  if (auto res = check_generation(x); !res)
+    return to_error(res.error());
   auto called = choose_name(x);
   if (auto res = free_name(called, x.node); !res)
     return to_error(res.error());

@@ -21,6 +21,9 @@ constexpr uint64_t truncate_rows = 256;
 /// A log that is staged is committed in parts of about this size.
 constexpr size_t stage_bytes = 4 << 20;
 
+/// Records in one answer: a message should stay below a megabyte.
+constexpr uint32_t records_max = 1'024;
+
 /// A record that did not get onto a full disk is written again after this long.
 constexpr auto retry_records_after = std::chrono::milliseconds{500};
 
@@ -143,6 +146,22 @@ caf::result<loaded_record> journal_writer_state::load(const load_record& x) {
   res.record.config.shard = x.shard;
   if (*found)
     res.record = std::move(**found);
+  return res;
+}
+
+caf::result<shard_records> journal_writer_state::load(const get_records& x) {
+  commit();
+  auto res = shard_records{};
+  auto limit = std::min(x.limit, records_max);
+  for (auto i = uint32_t{0}; i < limit; ++i) {
+    auto found = db->record(x.first + i);
+    if (!found)
+      return to_error(found.error());
+    auto& record = res.records.emplace_back();
+    record.config.shard = x.first + i;
+    if (*found)
+      record = {(*found)->promised, std::move((*found)->config)};
+  }
   return res;
 }
 
@@ -306,6 +325,9 @@ journal_actor::behavior_type journal_writer(
       self->state.record(x, self->current_sender());
     },
     [self](const load_record& x) {
+      return self->state.load(x);
+    },
+    [self](const get_records& x) {
       return self->state.load(x);
     },
     [self](const read_log& x) {

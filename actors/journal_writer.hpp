@@ -20,6 +20,7 @@ public:
   void record(const put_record& x, caf::strong_actor_ptr sender);
   void commit();
   caf::result<loaded_record> load(const load_record& x);
+  caf::result<shard_records> load(const get_records& x);
   caf::result<log_part> read(const read_log& x);
   caf::result<log_checked> check(const check_log& x);
   caf::result<bool> cut(const cut_log& x);

@@ -69,6 +69,7 @@ void node_host_state::init(
   self_ = self;
   context_ = std::move(context);
   coordinator_ = context_.coordinator;
+  copy_.init(self, context_.copy);
   peers_.init(self, context_.dialer,
               {context_.node, context_.disk, context_.incarnation},
               [this](const std::string& node) {
@@ -80,7 +81,9 @@ void node_host_state::init(
 
 void node_host_state::begin(const listening& x) {
   listens_ = x.at;
-  connect();
+  copy_.begin([this] {
+    connect();
+  });
   self_->delayed_send(
     self_, std::chrono::milliseconds{context_.process.heartbeat}, timer{beat});
 }
@@ -103,10 +106,11 @@ void node_host_state::connect() {
     self_
       ->request(coordinator_, timeout,
                 join_node{context_.node, context_.disk, context_.incarnation,
-                          context_.name, listens_, context_.version})
+                          context_.name, listens_, context_.version,
+                          copy_.promised()})
       .then(
         [this](const joined& x) {
-          joined_cluster(x);
+          prepare(x);
         },
         failed);
   };
@@ -146,6 +150,7 @@ void node_host_state::retry(const failure& why) {
       break;
   }
   member_ = false;
+  copy_.connect(coordinator_actor{});
   // Once per trouble, not once per attempt.
   if (why.text != last_trouble_)
     spdlog::warn("no coordinator: {}; trying again", why.text);
@@ -154,10 +159,19 @@ void node_host_state::retry(const failure& why) {
   self_->delayed_send(self_, backoff_, timer{dial_again});
 }
 
+void node_host_state::prepare(const joined& x) {
+  copy_.connect(coordinator_);
+  if (x.settings.version <= settings_text_.version)
+    return joined_cluster(x);
+  copy_.when_current([this, x] {
+    joined_cluster(x);
+  });
+}
+
 void node_host_state::joined_cluster(const joined& x) {
   context_.cluster = x.cluster;
   context_.name = x.name;
-  settings(x.settings);
+  take_settings(x.settings);
   if (auto res = context_.on_joined(x); !res)
     return context_.on_refused(res.error());
   member_ = true;
@@ -205,6 +219,7 @@ void node_host_state::alarm(const timer& x) {
   send_heartbeat();
   send_sealed();
   peers_.tick();
+  copy_.tick();
   for (auto& [id, shard] : shards_) {
     if (!shard.actor || shard.tick_pending)
       continue;
@@ -246,6 +261,7 @@ heartbeat node_host_state::make_heartbeat() const {
   res.settings_version = settings_text_.version;
   res.plan_version = plan_->version();
   res.trouble = context_.news;
+  res.copied_through = copy_.final_through();
   for (auto& [id, shard] : shards_) {
     res.shards.push_back(shard.news);
     if (!res.trouble.empty() || shard.news.text.empty())
@@ -255,6 +271,8 @@ heartbeat node_host_state::make_heartbeat() const {
     else if (shard.news.state != shard_state::recovering)
       res.trouble = shard.news.text;
   }
+  if (res.trouble.empty() && !copy_.trouble().empty())
+    res.trouble = "its copy of the coordinator's directory: " + copy_.trouble();
   return res;
 }
 
@@ -292,6 +310,13 @@ caf::result<heartbeat> node_host_state::report_now() {
 }
 
 void node_host_state::settings(const settings_text& x) {
+  if (x.version > settings_text_.version)
+    copy_.when_current([this, x] {
+      take_settings(x);
+    });
+}
+
+void node_host_state::take_settings(const settings_text& x) {
   if (x.version <= settings_text_.version)
     return;
   auto parsed = cluster_settings_from(x.values);
@@ -314,6 +339,7 @@ void node_host_state::settings(const settings_text& x) {
 void node_host_state::clock(const heartbeat_ack& x) {
   cluster_clock_ = std::max(cluster_clock_, x.cluster_clock);
   final_through_ = std::max(final_through_, x.final_through);
+  copy_.heard(x.catalog);
 }
 
 shard_rules node_host_state::rules() const {
@@ -440,6 +466,15 @@ local_node_actor::behavior_type node_host(
     },
     [self](const end_backup& x) {
       self->state.end(x);
+    },
+    [self](const get_survivor& x) {
+      return self->state.survive(x);
+    },
+    [self](const get_catalog& x) {
+      return self->state.give(x);
+    },
+    [self](const get_records& x) {
+      return self->state.records(x);
     },
     [self](const shard_moved& x) {
       self->state.moved(x);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/node_copy.hpp"
 #include "actors/node_peers.hpp"
 #include "actors/seal_merger.hpp"
 #include "cluster/replica_effects.hpp"
@@ -30,6 +31,8 @@ struct node_context {
   std::string journal_path;
   journal_actor journal;
   checkpoint_actor checkpoints;
+  /// Null in the coordinator's own process, whose directory it shares.
+  copy_actor copy;
   dialer_actor dialer;
   /// Of the same process; else it is dialed at `process.join`.
   coordinator_actor coordinator;
@@ -74,6 +77,9 @@ public:
   caf::result<backup_chunk> read(const read_backup_chunk& x);
   caf::result<backup_log> read(const read_backup_log& x);
   void end(const end_backup& x);
+  caf::result<survivor> survive(const get_survivor& x);
+  caf::result<catalog_part> give(const get_catalog& x);
+  caf::result<shard_records> records(const get_records& x);
   void moved(const shard_moved& x);
   void settings(const settings_text& x);
   void plan(const plan_text& x);
@@ -103,7 +109,11 @@ private:
   };
 
   void connect();
+  void prepare(const joined& x);
   void joined_cluster(const joined& x);
+  void take_settings(const settings_text& x);
+  void take_plan(const plan_text& x);
+  void tell_shards(const announce_shards& x);
   void retry(const failure& why);
   void spawn_shard(uint32_t shard, hosted& x);
   shard_actor ensure(uint32_t shard);
@@ -137,6 +147,7 @@ private:
   time_ms final_through_ = before_time;
   seal_merger sealing_;
   node_peers peers_;
+  node_copy copy_;
   bool beat_is_due_ = false;
 
   std::map<uint32_t, hosted> shards_;

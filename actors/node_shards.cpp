@@ -87,7 +87,18 @@ void node_host_state::know(const peer_list& x) {
 }
 
 void node_host_state::announce(const announce_shards& x) {
-  plan(x.plan);
+  // A primary takes nothing before it has the plan, and so the copy has it.
+  if (x.plan.version > plan_->version()) {
+    copy_.when_current([this, x] {
+      take_plan(x.plan);
+      tell_shards(x);
+    });
+    return;
+  }
+  tell_shards(x);
+}
+
+void node_host_state::tell_shards(const announce_shards& x) {
   sealed_through_ = std::max(sealed_through_, x.sealed_through);
   for (auto& shard : x.shards)
     if (auto actor = ensure(shard.config.shard))

@@ -18,6 +18,13 @@ constexpr auto partials_timeout = std::chrono::milliseconds{500};
 } // namespace
 
 void node_host_state::plan(const plan_text& x) {
+  if (x.version > plan_->version())
+    copy_.when_current([this, x] {
+      take_plan(x);
+    });
+}
+
+void node_host_state::take_plan(const plan_text& x) {
   if (x.version <= plan_->version())
     return;
   auto next = std::make_shared<window_plan>();

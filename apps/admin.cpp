@@ -150,6 +150,13 @@ command admin_command() {
      {"weir admin remove n2 --yes"},
      declare_remove,
      {}},
+    {"rebuild-coordinator",
+     "Make a lost coordinator's directory anew, from the nodes",
+     {"weir admin rebuild-coordinator --data c2 127.0.0.1:7412",
+      "weir admin rebuild-coordinator --data c2 127.0.0.1:7412 --without n3 "
+      "--accept-loss"},
+     declare_rebuild_coordinator,
+     {}},
   };
   return res;
 }

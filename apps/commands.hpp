@@ -30,6 +30,9 @@ command version_command();
 command query_window_command();
 command query_windows_command();
 
+// Of the group `admin`.
+runner declare_rebuild_coordinator(CLI::App& app);
+
 /// Name and version, as `weir version` prints them.
 const char* program_version();
 

@@ -1,5 +1,6 @@
 #include "apps/server.hpp"
 
+#include "actors/catalog_copier.hpp"
 #include "actors/checkpointer.hpp"
 #include "actors/clock.hpp"
 #include "actors/coordinator_host.hpp"
@@ -12,7 +13,9 @@
 #include "apps/output.hpp"
 #include "messages/types.hpp"
 #include "storage/catalog.hpp"
+#include "storage/catalog_copy.hpp"
 #include "storage/data_dir.hpp"
+#include "storage/file.hpp"
 #include "storage/node_store.hpp"
 
 #include <caf/actor_system.hpp>
@@ -60,6 +63,21 @@ private:
   std::optional<failure> failure_;
 };
 
+/// Keeps a database that is of no use out of the way.
+result<void> put_aside(const std::string& path) {
+  for (auto* suffix : {"-wal", ""}) {
+    auto size = file_size(path + suffix);
+    if (!size)
+      return tl::unexpected(std::move(size.error()));
+    if (!*size)
+      continue;
+    if (auto done = rename_file(path + suffix, path + ".damaged" + suffix);
+        !done)
+      return done;
+  }
+  return {};
+}
+
 /// The actors of a server, which stop before the system that runs them does.
 class server {
 public:
@@ -77,6 +95,7 @@ private:
   dialer_actor start_dialer();
   result<void> start_coordinator();
   result<void> start_node();
+  result<copy_actor> start_copy();
   result<std::vector<uint32_t>> held_shards(journal& log,
                                             state_store& state) const;
   template <class Handle>
@@ -176,6 +195,7 @@ result<void> server::start_coordinator() {
   context.process = process_;
   context.store = catalog_;
   context.contents = contents_;
+  context.start = dir_->who().incarnation;
   context.dialer = start_dialer();
   auto actor = system_->spawn(coordinator_host, std::move(context));
   actors_.push_back(caf::actor_cast<caf::actor>(actor));
@@ -202,6 +222,25 @@ result<std::vector<uint32_t>> server::held_shards(journal& log,
   res.insert(res.end(), checkpoints->begin(), checkpoints->end());
   std::sort(res.begin(), res.end());
   res.erase(std::unique(res.begin(), res.end()), res.end());
+  return res;
+}
+
+/// A copy that is damaged is put aside, and made anew: what was copied is in
+/// other places, too.
+result<copy_actor> server::start_copy() {
+  auto path = dir_->file("coordinator-copy.db");
+  auto db = catalog_copy::open(path);
+  if (!db && db.error().code == ec::damaged) {
+    spdlog::error("{}; it is put aside, and copied again", db.error().text);
+    if (auto done = put_aside(path); !done)
+      return tl::unexpected(std::move(done.error()));
+    db = catalog_copy::open(path);
+  }
+  if (!db)
+    return tl::unexpected(std::move(db.error()));
+  auto res = system_->spawn<caf::detached>(
+    catalog_copier, std::make_shared<catalog_copy>(std::move(*db)));
+  actors_.push_back(caf::actor_cast<caf::actor>(res));
   return res;
 }
 
@@ -242,6 +281,12 @@ result<void> server::start_node() {
     checkpointer, std::make_shared<state_store>(std::move(store->state)),
     on_disk_failure{on_failure});
   context.dialer = start_dialer();
+  if (role_ == server_role::node) {
+    auto copy = start_copy();
+    if (!copy)
+      return tl::unexpected(copy.error());
+    context.copy = *copy;
+  }
   for (auto& actor : {caf::actor_cast<caf::actor>(context.journal),
                       caf::actor_cast<caf::actor>(context.checkpoints)})
     actors_.push_back(actor);

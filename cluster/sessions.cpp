@@ -81,7 +81,7 @@ result<producer_record> session_registry::open(producer_id id,
   auto res = known != producers_.end() ? known->second : producer_record{};
   res.id = id;
   res.name = name;
-  ++res.session;
+  res.session = std::max(res.session + 1, first_);
   res.earlier_malformed += res.malformed;
   res.earlier_duplicate += res.duplicate;
   res.malformed = 0;

@@ -94,6 +94,11 @@ public:
 
   void load(const std::vector<producer_record>& xs);
 
+  /// New sessions get no number below this one.
+  void begin_at(uint64_t number) {
+    first_ = number;
+  }
+
   /// A run begins: the newest session is `id`'s from now on.
   /// @returns the record with the new session and what is known of the input
   ///          before
@@ -120,6 +125,7 @@ private:
   result<void> fold(const std::vector<producer_record>& xs, time_ms now);
 
   save_function save_;
+  uint64_t first_ = 1;
   std::map<producer_id, producer_record> producers_;
   /// Stands for all random producers that have ended: what they reported lives
   /// on in the ledger, they themselves don't.

@@ -54,6 +54,56 @@ struct shard_decision {
   decision what;
 };
 
+// -- copies of the coordinator's directory
+
+/// Asks for what a copy lacks.
+struct get_catalog {
+  /// catalog_wish::encode().
+  std::string wish;
+};
+
+/// Some of it: catalog_page::encode().
+struct catalog_part {
+  std::string bytes;
+};
+
+/// From whoever rebuilds a directory that was lost: who are you?
+struct get_survivor {
+  /// From now on, no directory of an earlier generation is to be followed; 0:
+  /// nothing is to be promised.
+  uint64_t promise = 0;
+};
+
+struct survivor {
+  std::string node;
+  std::string disk;
+  uint64_t incarnation = 0;
+  std::string name;
+  std::string cluster;
+  /// It is connected to a coordinator: none is lost.
+  bool connected = false;
+  /// What it has promised, durably.
+  uint64_t generation = 0;
+};
+
+/// Asks a node what its journal knows of configurations, from shard `first` on.
+struct get_records {
+  uint32_t first = 0;
+  uint32_t limit = 0;
+};
+
+/// What a copy of a shard has promised, and the newest configuration that it
+/// was told; of epoch 0 if none.
+struct shard_record {
+  uint64_t promised = 0;
+  shard_config config;
+};
+
+/// Those of the shards that were asked for.
+struct shard_records {
+  std::vector<shard_record> records;
+};
+
 // -- operators and coordinator
 
 /// Empties a node, or takes that back.
@@ -155,6 +205,14 @@ WEIR_INSPECT(peer_address, x.node, x.name, x.listens, x.dial)
 WEIR_INSPECT(peer_list, x.nodes)
 WEIR_INSPECT(announce_shards, x.shards, x.plan, x.sealed_through)
 WEIR_INSPECT(shard_decision, x.shard, x.what)
+WEIR_INSPECT(get_catalog, x.wish)
+WEIR_INSPECT(catalog_part, x.bytes)
+WEIR_INSPECT(get_survivor, x.promise)
+WEIR_INSPECT(survivor, x.node, x.disk, x.incarnation, x.name, x.cluster,
+             x.connected, x.generation)
+WEIR_INSPECT(get_records, x.first, x.limit)
+WEIR_INSPECT(shard_record, x.promised, x.config)
+WEIR_INSPECT(shard_records, x.records)
 WEIR_INSPECT(drain_node, x.node, x.on)
 WEIR_INSPECT(remove_node, x.node)
 WEIR_INSPECT(promote_replica, x.shard, x.node, x.accept_loss,

@@ -57,7 +57,9 @@ using coordinator_actor = door_actor::extend<
   // Totals over shards of a node.
   caf::reacts_to<sealed_partials>,
   // From a backup: its catalog.
-  caf::replies_to<copy_catalog>::with<catalog_piece>>;
+  caf::replies_to<copy_catalog>::with<catalog_piece>,
+  // What a copy of its directory lacks.
+  caf::replies_to<get_catalog>::with<catalog_part>>;
 
 /// The same, as its own process sees it.
 using local_coordinator_actor = coordinator_actor::extend<
@@ -92,7 +94,12 @@ using node_actor = door_actor::extend<
   caf::replies_to<begin_backup>::with<backup_begun>,
   caf::replies_to<read_backup_chunk>::with<backup_chunk>,
   caf::replies_to<read_backup_log>::with<backup_log>,
-  caf::reacts_to<end_backup>>;
+  caf::reacts_to<end_backup>,
+  // From whoever rebuilds a coordinator's directory: who it is, what it has
+  // copied of the old one, and what its journal knows of configurations.
+  caf::replies_to<get_survivor>::with<survivor>,
+  caf::replies_to<get_catalog>::with<catalog_part>,
+  caf::replies_to<get_records>::with<shard_records>>;
 
 /// The same, as its own process sees it.
 using local_node_actor = node_actor::extend<
@@ -151,6 +158,7 @@ using journal_actor = caf::typed_actor<
   // What must not be forgotten beside the log; the sender is told when it is
   // durable.
   caf::reacts_to<put_record>, caf::replies_to<load_record>::with<loaded_record>,
+  caf::replies_to<get_records>::with<shard_records>,
   // Reads a shard's log, a batch at a time, or all of it.
   caf::replies_to<read_log>::with<log_part>,
   caf::replies_to<check_log>::with<log_checked>,
@@ -184,6 +192,16 @@ using checkpoint_actor = caf::typed_actor<
   // Deletes a shard's checkpoints, or puts them aside.
   caf::replies_to<remove_shard>::with<bool>,
   caf::replies_to<put_aside_shard>::with<shard_put_aside>>;
+
+/// The COPY of the coordinator's directory: owns coordinator-copy.db, on a
+/// thread of its own.
+using copy_actor = caf::typed_actor<
+  // What to ask the coordinator for first, and then after each part.
+  caf::replies_to<begin_copy>::with<copy_state>,
+  caf::replies_to<catalog_part>::with<copy_state>,
+  // For whoever rebuilds the directory.
+  caf::replies_to<get_catalog>::with<catalog_part>,
+  caf::replies_to<promise_generation>::with<copy_state>>;
 
 /// The DIALER: connects to other processes.
 using dialer_actor = caf::typed_actor<

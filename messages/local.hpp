@@ -193,6 +193,31 @@ struct checkpoint_chunk {
   uint64_t covers = 0;
 };
 
+/// To the copy of the coordinator's directory: what is to be asked for first?
+struct begin_copy {
+  // nop
+};
+
+/// What that copy holds by now, durably.
+struct copy_state {
+  /// What to ask for next.
+  std::string wish;
+  catalog_mark held;
+  /// Nothing was missing but results of windows when the last part was made.
+  bool current = false;
+  /// Nor were these.
+  bool complete = false;
+  /// It has every result of windows that end by then.
+  time_ms final_through = before_time;
+  /// The greatest generation that it has promised to follow.
+  uint64_t promised = 0;
+};
+
+/// To that copy: promise to follow no directory of an earlier generation.
+struct promise_generation {
+  uint64_t generation = 0;
+};
+
 /// A shard's checkpoint, whole.
 struct loaded_checkpoint {
   bool found = false;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "cluster/catalog_mark.hpp"
 #include "cluster/log.hpp"
 #include "cluster/replica_report.hpp"
 #include "cluster/sealing.hpp"
@@ -79,6 +80,8 @@ struct join_node {
   address listens;
   /// Of the program, for people.
   std::string version;
+  /// Of the newest coordinator's directory that it has heard of; 0: none.
+  uint64_t generation = 0;
 };
 
 struct joined {
@@ -147,6 +150,9 @@ struct heartbeat {
   uint64_t plan_version = 0;
   /// What is wrong with the node as a whole, such as a full disk.
   std::string trouble;
+  /// Its copy of the coordinator's directory has every result of windows that
+  /// end by then.
+  time_ms copied_through = before_time;
 };
 
 /// Asks a node for a heartbeat with what all its shards have applied by now.
@@ -157,8 +163,11 @@ struct get_heartbeat {
 struct heartbeat_ack {
   /// -1 before the first reading.
   time_ms cluster_clock = -1;
-  /// The results of windows that end by then are stored; the least int64: none.
+  /// The results of windows that end by then are stored, with enough copies;
+  /// the least int64: none.
   time_ms final_through = before_time;
+  /// What there is to copy of the coordinator's directory.
+  catalog_mark catalog;
 };
 
 // -- producers
@@ -472,7 +481,7 @@ WEIR_INSPECT(welcome, x.wire, x.cluster, x.role, x.name)
 WEIR_INSPECT(address, x.host, x.port)
 WEIR_INSPECT(settings_text, x.version, x.values)
 WEIR_INSPECT(join_node, x.node, x.disk, x.incarnation, x.name, x.listens,
-             x.version)
+             x.version, x.generation)
 WEIR_INSPECT(joined, x.cluster, x.name, x.settings)
 WEIR_INSPECT(log_position, x.index, x.epoch, x.chain)
 WEIR_INSPECT(replica_report, x.shard, x.epoch, x.promised, x.role, x.serving,
@@ -483,9 +492,10 @@ WEIR_INSPECT(shard_report, x.shard, x.state, x.text, x.replica, x.copies,
              x.plan_greatest, x.rollup)
 WEIR_INSPECT(heartbeat, x.node, x.incarnation, x.shards, x.memory_bytes,
              x.journal_bytes, x.pending_bytes, x.settings_version,
-             x.plan_version, x.trouble)
+             x.plan_version, x.trouble, x.copied_through)
 WEIR_INSPECT_EMPTY(get_heartbeat)
-WEIR_INSPECT(heartbeat_ack, x.cluster_clock, x.final_through)
+WEIR_INSPECT(catalog_mark, x.generation, x.start, x.count)
+WEIR_INSPECT(heartbeat_ack, x.cluster_clock, x.final_through, x.catalog)
 WEIR_INSPECT(open_producer, x.name, x.resume)
 WEIR_INSPECT(producer_opened, x.producer, x.session, x.base, x.prefix, x.digest,
              x.digest_at)

@@ -115,9 +115,23 @@ CREATE TABLE event (
 );
 )";
 
-constexpr const char* upgrades[] = {second_schema, third_schema};
+// Where a catalog comes from: a copy is one, too.
+constexpr auto fourth_schema = R"(
+CREATE TABLE lineage (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  generation INTEGER NOT NULL,
+  start INTEGER NOT NULL,
+  changes INTEGER NOT NULL,
+  last_sequence INTEGER NOT NULL,
+  final_through INTEGER NOT NULL,
+  promised INTEGER NOT NULL,
+  crc INTEGER NOT NULL
+);
+)";
 
-constexpr auto format = file_format{0x57656943, 3, first_schema, upgrades};
+constexpr const char* upgrades[] = {second_schema, third_schema, fourth_schema};
+
+constexpr auto format = file_format{0x57656943, 4, first_schema, upgrades};
 
 } // namespace
 
@@ -132,6 +146,9 @@ result<catalog> catalog::open(const std::string& path) {
                 })
                 .and_then([&] {
                   return self.prepare_operator();
+                })
+                .and_then([&] {
+                  return self.prepare_copy();
                 });
   if (!done)
     return tl::unexpected(std::move(done.error()));
@@ -184,7 +201,7 @@ result<void> catalog::prepare() {
      "SELECT id, name, session, base, prefix, digest, digest_at, "
      "earlier_malformed,"
      " malformed, duplicate, earlier_duplicate, ended, updated, crc"
-     " FROM producer ORDER BY id",
+     " FROM producer WHERE id >= ?1 ORDER BY id",
      "read the producers"},
     {get_shard_,
      "SELECT shard, epoch, primary_node, members, eligible, min_copies, crc"
@@ -210,83 +227,107 @@ result<void> catalog::put_cluster(const cluster_record& x) {
                 fmt::format("{}: this is a cluster already; {} needs another "
                             "directory",
                             db_.path(), x.id));
+  if (done)
+    note(catalog_table::cluster);
   return done;
 }
 
 result<void> catalog::put_settings(uint64_t version,
                                    const setting_map& values) {
   assert(!values.empty());
-  return db_.transact([&]() -> result<void> {
+  auto done = db_.transact([&]() -> result<void> {
     auto taken = false;
-    auto note = [&](const row&) -> result<bool> {
+    auto look = [&](const row&) -> result<bool> {
       taken = true;
       return true;
     };
-    if (auto done = has_settings_.each(note, version); !done)
-      return done;
+    if (auto found = has_settings_.each(look, version); !found)
+      return found;
     if (taken)
       return fail(ec::conflict,
                   fmt::format("{}: version {} of the settings exists; a change "
                               "needs a new version",
                               db_.path(), version));
     for (auto& [name, value] : values)
-      if (auto done = put_setting_.run(version, name, value,
-                                       row_crc(version, name, value));
-          !done)
-        return done;
+      if (auto put = put_setting_.run(version, name, value,
+                                      row_crc(version, name, value));
+          !put)
+        return put;
     return {};
   });
+  if (done)
+    note(catalog_table::settings, version);
+  return done;
 }
 
-result<void> catalog::write(const node_record& x) {
+result<void> catalog::write_node(const node_record& x) {
   return put_node_.run(x.id, x.disk, x.name, x.address, x.incarnation,
                        x.last_seen, static_cast<uint8_t>(x.state), crc_of(x));
 }
 
 result<void> catalog::put_node(const node_record& x) {
-  return db_.transact([&] {
-    return write(x);
+  auto done = db_.transact([&] {
+    return write_node(x);
   });
+  if (done)
+    note(catalog_table::node, 0, x.id);
+  return done;
 }
 
 result<void> catalog::remove_node(const std::string& id) {
-  return db_.transact([&] {
+  auto done = db_.transact([&] {
     return remove_node_.run(id);
   });
+  if (done)
+    note(catalog_table::node, 0, id);
+  return done;
 }
 
-result<void> catalog::write(const known_commit& x) {
+result<void> catalog::write_known(const known_commit& x) {
   return put_known_.run(x.shard, x.epoch, x.index, x.chain, crc_of(x));
 }
 
 result<void> catalog::put_known(const std::vector<known_commit>& xs) {
-  return db_.transact([&]() -> result<void> {
+  auto done = db_.transact([&]() -> result<void> {
     for (auto& x : xs)
-      if (auto done = write(x); !done)
-        return done;
+      if (auto put = write_known(x); !put)
+        return put;
     return {};
   });
+  if (done)
+    for (auto& x : xs)
+      note(catalog_table::known, x.shard);
+  return done;
+}
+
+result<void> catalog::write_producer(const producer_record& x) {
+  return put_producer_.run(key_of(x.id), x.name, x.session, x.base, x.prefix,
+                           x.digest, x.digest_at, x.earlier_malformed,
+                           x.malformed, x.duplicate, x.earlier_duplicate,
+                           x.ended, x.updated, crc_of(x));
 }
 
 result<void> catalog::put_producers(const std::vector<producer_record>& xs,
                                     const std::vector<producer_id>& removed) {
-  return db_.transact([&]() -> result<void> {
-    for (auto& x : xs) {
-      auto done = put_producer_.run(
-        key_of(x.id), x.name, x.session, x.base, x.prefix, x.digest,
-        x.digest_at, x.earlier_malformed, x.malformed, x.duplicate,
-        x.earlier_duplicate, x.ended, x.updated, crc_of(x));
-      if (!done)
-        return done;
-    }
+  auto done = db_.transact([&]() -> result<void> {
+    for (auto& x : xs)
+      if (auto put = write_producer(x); !put)
+        return put;
     for (auto& id : removed)
-      if (auto done = remove_producer_.run(key_of(id)); !done)
-        return done;
+      if (auto gone = remove_producer_.run(key_of(id)); !gone)
+        return gone;
     return {};
   });
+  if (!done)
+    return done;
+  for (auto& x : xs)
+    note(catalog_table::producer, 0, key_of(x.id));
+  for (auto& id : removed)
+    note(catalog_table::producer, 0, key_of(id));
+  return {};
 }
 
-result<void> catalog::write(const shard_config& x) {
+result<void> catalog::write_shard(const shard_config& x) {
   return put_shard_.run(
     x.shard, x.epoch, x.primary, blob{config_columns::encode(x.members)},
     blob{config_columns::encode(x.eligible)}, x.min_copies, crc_of(x));
@@ -303,10 +344,12 @@ result<bool> catalog::compare_and_set(uint32_t shard, uint64_t expected,
     matches = (*present ? (*present)->epoch : 0) == expected;
     if (!matches)
       return {};
-    return write(config);
+    return write_shard(config);
   });
   if (!done)
     return tl::unexpected(std::move(done.error()));
+  if (matches)
+    note(catalog_table::shard, shard);
   return matches;
 }
 

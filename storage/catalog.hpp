@@ -1,118 +1,21 @@
 #pragma once
 
-#include "cluster/config_store.hpp"
-#include "cluster/log.hpp"
-#include "cluster/sessions.hpp"
+#include "storage/catalog_changes.hpp"
+#include "storage/catalog_page.hpp"
+#include "storage/catalog_types.hpp"
 #include "storage/page_copy.hpp"
 #include "storage/sqlite.hpp"
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
-// coordinator.db: what the coordinator must not forget. Times are wall clock
-// milliseconds since the epoch, given by the caller.
+// coordinator.db: what the coordinator must not forget; and
+// coordinator-copy.db, a copy of that in a node's directory.
 
 namespace weir {
-
-struct cluster_record {
-  /// 32 hexadecimal digits.
-  std::string id;
-  int64_t created = 0;
-  /// Version of what nodes write: blocks, envelopes, checkpoints.
-  uint32_t format = 0;
-
-  friend bool operator==(const cluster_record& x, const cluster_record& y) {
-    return x.id == y.id && x.created == y.created && x.format == y.format;
-  }
-};
-
-/// Values by name, as the operator writes them.
-using setting_map = std::map<std::string, std::string>;
-
-/// What a node was last known to be. Stored: values never change meaning.
-enum class node_state : uint8_t {
-  alive = 1,
-  dead = 2,
-  /// It gives its shards away, and takes no others.
-  draining = 3,
-  /// The operator declared it gone for good.
-  removed = 4,
-};
-
-struct node_record {
-  std::string id;
-  std::string disk;
-  std::string name;
-  /// HOST:PORT.
-  std::string address;
-  uint64_t incarnation = 0;
-  int64_t last_seen = 0;
-  node_state state = node_state::alive;
-
-  friend bool operator==(const node_record& x, const node_record& y) {
-    return x.id == y.id && x.disk == y.disk && x.name == y.name
-           && x.address == y.address && x.incarnation == y.incarnation
-           && x.last_seen == y.last_seen && x.state == y.state;
-  }
-};
-
-/// How far a shard's log was known to be committed: a replica that ends before
-/// it has lost something.
-struct known_commit {
-  uint32_t shard = 0;
-  uint64_t epoch = 0;
-  uint64_t index = 0;
-  uint64_t chain = 0;
-
-  friend bool operator==(const known_commit& x, const known_commit& y) {
-    return x.shard == y.shard && x.epoch == y.epoch && x.index == y.index
-           && x.chain == y.chain;
-  }
-};
-
-/// The totals of one window over all entities, which never change.
-struct final_row {
-  /// 1, 2, ... in the order of becoming final; some may be missing.
-  uint64_t sequence = 0;
-  /// [start, end)
-  time_ms start = 0;
-  time_ms end = 0;
-  uint64_t readings = 0;
-  /// Opaque here; see windows/rollup_table.hpp.
-  std::string totals;
-  /// When it became final.
-  time_ms stored = 0;
-
-  friend bool operator==(const final_row& x, const final_row& y) {
-    return x.sequence == y.sequence && x.start == y.start && x.end == y.end
-           && x.readings == y.readings && x.totals == y.totals
-           && x.stored == y.stored;
-  }
-};
-
-/// Something that has to be remembered of what operators did.
-struct event_record {
-  int64_t happened = 0;
-  std::string what;
-};
-
-/// The last events are kept, years of operators' work.
-constexpr uint32_t events_max = 10'000;
-
-/// Everything but the windows, as loaded at a start.
-struct catalog_contents {
-  std::optional<cluster_record> cluster;
-  /// By version.
-  std::map<uint64_t, setting_map> settings;
-  std::vector<node_record> nodes;
-  std::vector<shard_config> shards;
-  std::vector<known_commit> known;
-  std::vector<producer_record> producers;
-  /// Disks that were declared gone.
-  std::vector<node_disk> gone;
-};
 
 /// Another cluster that goes on with what one has left.
 struct refounding {
@@ -140,6 +43,9 @@ public:
   }
 
   result<catalog_contents> load();
+
+  /// What cluster this is, once that was written down.
+  result<std::optional<cluster_record>> cluster();
 
   /// Writes down what cluster this is, once; `conflict` if that was done.
   result<void> put_cluster(const cluster_record& x);
@@ -224,6 +130,48 @@ public:
     return db_.path();
   }
 
+  // -- copies: catalog_feed.cpp and catalog_copy.cpp
+
+  /// Where this catalog comes from; all zero in one that was just created.
+  result<catalog_lineage> lineage();
+
+  result<void> put_lineage(const catalog_lineage& x);
+
+  /// Changes are counted from here on: this is the state before the first one.
+  void begin_feed(const catalog_mark& x) {
+    feed_begins_ = x;
+  }
+
+  /// The present state.
+  catalog_mark mark() const {
+    auto res = feed_begins_;
+    res.count += changes_.count();
+    return res;
+  }
+
+  /// Something of what a copy lacks.
+  /// @param final_through windows that end by then are final, by the rows
+  result<catalog_page> page(const catalog_wish& x, time_ms final_through);
+
+  /// Takes a page in, and says so in the lineage, in one transaction; for
+  /// copies alone. Fails with `malformed` if its rows do not decode.
+  result<void> apply(const catalog_page& x, const catalog_lineage& next);
+
+  /// Adds results under their numbers, in place of what is there of these
+  /// windows or of these numbers.
+  result<void> put_finals(const std::vector<final_row>& xs);
+
+  /// The number of the last result there ever was.
+  result<uint64_t> last_sequence();
+
+  /// Replaces the record; further results get numbers after `last_sequence`.
+  result<void> restore_rollup(const std::string& record,
+                              uint64_t last_sequence);
+
+  result<uint64_t> count_results() {
+    return count_finals();
+  }
+
   const failure* failed() const {
     return db_.failed();
   }
@@ -241,10 +189,9 @@ private:
   result<void> prepare();
   result<void> prepare_rollup();
   result<void> prepare_operator();
-  result<void> write(const node_record& x);
-  result<void> write(const shard_config& x);
-  result<void> write(const known_commit& x);
-  result<void> write(const event_record& x);
+  result<void> write_known(const known_commit& x);
+  result<void> write_event(const event_record& x);
+  result<void> prepare_copy();
   result<std::optional<rollup_row>> load_rollup();
   result<bool> has_final(const final_row& x);
   result<uint64_t> count_finals();
@@ -252,8 +199,32 @@ private:
   result<void> load_settings(catalog_contents& out);
   result<void> load_nodes(catalog_contents& out);
   result<void> load_known(catalog_contents& out);
+  using producer_visitor
+    = std::function<result<bool>(const std::string& key, producer_record x)>;
   result<void> load_producers(catalog_contents& out);
+  result<void> each_producer(const std::string& from,
+                             const producer_visitor& visit);
   result<void> load_gone(catalog_contents& out);
+  result<void> each_gone(
+    const std::function<void(node_disk x, int64_t declared)>& visit);
+  using row_map = std::map<catalog_key, std::string>;
+  result<row_map> rows_of(catalog_table table);
+  result<void> page_changes(catalog_page& out, uint64_t after);
+  result<void> page_listing(catalog_page& out, const catalog_mark& begun);
+  result<void> page_finals(catalog_page& out, const catalog_wish& x,
+                           size_t bytes_left);
+  result<void> apply_row(const catalog_row& x);
+  result<void> remove_row(const catalog_key& x);
+  result<void> remove_unlisted(const catalog_page& x);
+  result<void> apply_finals(const catalog_page& x);
+  result<void> write_lineage(const catalog_lineage& x);
+  result<void> write_node(const node_record& x);
+  result<void> write_final(const final_row& x);
+  result<void> write_producer(const producer_record& x);
+  result<void> write_shard(const shard_config& x);
+  void note(catalog_table table, uint64_t number = 0, std::string text = {}) {
+    changes_.note({table, number, std::move(text)});
+  }
 
   connection db_;
   statement put_cluster_;
@@ -287,8 +258,21 @@ private:
   statement get_first_finals_;
   statement count_finals_;
   statement remove_final_;
+  statement get_lineage_;
+  statement put_lineage_;
+  statement replace_final_;
+  statement remove_finals_;
+  statement remove_first_finals_;
+  statement remove_cluster_;
+  statement remove_settings_;
+  statement remove_rollup_;
+  statement remove_gone_;
+  statement remove_shard_;
+  statement remove_known_;
   /// Of the rows in `final_window`, once it was asked for.
   std::optional<uint64_t> finals_count_;
+  catalog_changes changes_;
+  catalog_mark feed_begins_;
 };
 
 } // namespace weir

@@ -1,7 +1,5 @@
 #include "storage/catalog_rows.hpp"
 
-#include <cstdlib>
-
 // The reading half of the catalog.
 
 namespace weir {
@@ -9,16 +7,6 @@ namespace weir {
 using namespace catalog_rows;
 
 namespace {
-
-/// The inverse of `key_of`; garbage yields an id that no checksum fits.
-producer_id producer_of(const std::string& key) {
-  auto half = [&](size_t at) {
-    return key.size() == 32
-             ? std::strtoull(key.substr(at, 16).c_str(), nullptr, 16)
-             : 0;
-  };
-  return {half(0), half(16)};
-}
 
 /// Nothing if the row is damaged.
 std::optional<shard_config> shard_of(const row& x) {
@@ -55,6 +43,13 @@ result<catalog_contents> catalog::load() {
     return tl::unexpected(std::move(done.error()));
   res.shards = std::move(*done);
   return res;
+}
+
+result<std::optional<cluster_record>> catalog::cluster() {
+  auto res = catalog_contents{};
+  if (auto done = load_cluster(res); !done)
+    return tl::unexpected(std::move(done.error()));
+  return res.cluster;
 }
 
 result<void> catalog::load_cluster(catalog_contents& out) {
@@ -113,8 +108,16 @@ result<void> catalog::load_known(catalog_contents& out) {
 }
 
 result<void> catalog::load_producers(catalog_contents& out) {
-  return get_producers_.each([&](const row& x) -> result<bool> {
-    auto& self = out.producers.emplace_back();
+  return each_producer({}, [&](auto&, producer_record x) -> result<bool> {
+    out.producers.push_back(std::move(x));
+    return true;
+  });
+}
+
+result<void> catalog::each_producer(const std::string& from,
+                                    const producer_visitor& visit) {
+  auto check_and_visit = [&](const row& x) -> result<bool> {
+    auto self = producer_record{};
     auto key = std::string{x.bytes(0)};
     self.id = producer_of(key);
     self.name = x.bytes(1);
@@ -131,8 +134,9 @@ result<void> catalog::load_producers(catalog_contents& out) {
     self.updated = x.integer<int64_t>(12);
     if (crc_of(self) != x.integer<uint64_t>(13))
       return damaged(db_.path(), "producer", key);
-    return true;
-  });
+    return visit(key, std::move(self));
+  };
+  return get_producers_.each(check_and_visit, from);
 }
 
 result<std::optional<shard_config>> catalog::get(uint32_t shard) {

@@ -26,32 +26,41 @@ result<void> catalog::prepare_operator() {
 }
 
 result<void> catalog::put_gone(const node_disk& x, int64_t declared) {
-  return db_.transact([&] {
+  auto done = db_.transact([&] {
     return put_gone_.run(x.node, x.disk, declared,
                          row_crc(x.node, x.disk, declared));
   });
+  if (done)
+    note(catalog_table::gone);
+  return done;
 }
 
 result<void> catalog::load_gone(catalog_contents& out) {
+  return each_gone([&](node_disk x, int64_t) {
+    out.gone.push_back(std::move(x));
+  });
+}
+
+result<void> catalog::each_gone(
+  const std::function<void(node_disk x, int64_t declared)>& visit) {
   return get_gone_.each([&](const row& x) -> result<bool> {
-    auto& self = out.gone.emplace_back();
-    self.node = x.bytes(0);
-    self.disk = x.bytes(1);
-    if (row_crc(self.node, self.disk, x.integer<int64_t>(2))
-        != x.integer<uint64_t>(3))
+    auto self = node_disk{std::string{x.bytes(0)}, std::string{x.bytes(1)}};
+    auto declared = x.integer<int64_t>(2);
+    if (row_crc(self.node, self.disk, declared) != x.integer<uint64_t>(3))
       return damaged(db_.path(), "disk that is gone, of node", self.node);
+    visit(std::move(self), declared);
     return true;
   });
 }
 
-result<void> catalog::write(const event_record& x) {
+result<void> catalog::write_event(const event_record& x) {
   auto done = put_event_.run(x.happened, x.what, row_crc(x.happened, x.what));
   return done ? trim_events_.run(events_max) : done;
 }
 
 result<void> catalog::put_event(const event_record& x) {
   return db_.transact([&] {
-    return write(x);
+    return write_event(x);
   });
 }
 

@@ -30,14 +30,14 @@ result<void> catalog::refound(const refounding& x) {
                               crc_of(cluster));
     for (auto& y : x.nodes)
       if (done)
-        done = write(y);
+        done = write_node(y);
     for (auto& y : x.shards)
       if (done)
-        done = write(y);
+        done = write_shard(y);
     for (auto& y : x.known)
       if (done)
-        done = write(y);
-    return done ? write(x.event) : done;
+        done = write_known(y);
+    return done ? write_event(x.event) : done;
   });
 }
 

@@ -209,9 +209,12 @@ result<void> catalog::put_rollup(const std::string& record,
     }
     return put_rollup_.run(blob{record}, last, row_crc(record, last));
   });
-  if (done && finals_count_)
+  if (!done)
+    return done;
+  if (finals_count_)
     *finals_count_ += added;
-  return done;
+  note(catalog_table::rollup);
+  return {};
 }
 
 result<std::vector<final_row>> catalog::finals(time_ms from, time_ms to,

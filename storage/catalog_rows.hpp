@@ -6,12 +6,24 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
+
 // Inside of catalog.hpp: how its structs become columns.
 
 namespace weir::catalog_rows {
 
 inline std::string key_of(const producer_id& x) {
   return fmt::format("{:016x}{:016x}", x.high, x.low);
+}
+
+/// The inverse of `key_of`; garbage yields an id that no checksum fits.
+inline producer_id producer_of(const std::string& key) {
+  auto half = [&](size_t at) {
+    return key.size() == 32
+             ? std::strtoull(key.substr(at, 16).c_str(), nullptr, 16)
+             : 0;
+  };
+  return {half(0), half(16)};
 }
 
 inline tl::unexpected<failure> damaged(const std::string& path,
@@ -41,6 +53,11 @@ inline uint64_t crc_of(const producer_record& x) {
   return row_crc(x.id.high, x.id.low, x.name, x.session, x.base, x.prefix,
                  x.digest, x.digest_at, x.earlier_malformed, x.malformed,
                  x.duplicate, x.earlier_duplicate, x.ended, x.updated);
+}
+
+inline uint64_t crc_of(const catalog_lineage& x) {
+  return row_crc(x.held.generation, x.held.start, x.held.count, x.last_sequence,
+                 x.final_through, x.promised);
 }
 
 inline uint64_t crc_of(const shard_config& x) {

@@ -4,8 +4,6 @@
 
 namespace weir::config_columns {
 
-namespace {
-
 bool decode(std::string_view bytes, std::vector<member>& xs) {
   auto in = byte_reader{bytes};
   while (in.ok() && in.remaining() > 0) {
@@ -26,8 +24,6 @@ bool decode(std::string_view bytes, std::vector<node_disk>& xs) {
   }
   return in.done();
 }
-
-} // namespace
 
 std::string encode(const std::vector<member>& xs) {
   auto res = std::string{};

@@ -137,6 +137,12 @@ public:
   /// Drops the prepared change, if any.
   void abandon();
 
+  /// Makes the next `n` versions those of nobody: plans may have been announced
+  /// under them that are lost.
+  void pass_over(uint64_t n) {
+    version_ += n;
+  }
+
   /// Forgets segments that end by `final_through`, but for the last of those.
   /// Readings of then are outside of all windows, no longer late.
   void prune(time_ms final_through);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/catalog_copier.hpp"
 #include "actors/checkpointer.hpp"
 #include "actors/journal_writer.hpp"
 #include "actors/node_host.hpp"
@@ -20,6 +21,8 @@ public:
   std::vector<fence_report> fences;
   std::optional<failure> refuse;
   cluster_settings settings;
+  /// What there is to copy of its directory.
+  std::function<caf::result<catalog_part>(const get_catalog&)> give;
 
   caf::behavior behavior(caf::event_based_actor* self) {
     return {
@@ -40,6 +43,9 @@ public:
       },
       [this](const fence_report& x) {
         fences.push_back(x);
+      },
+      [this](const get_catalog& x) {
+        return give(x);
       },
     };
   }

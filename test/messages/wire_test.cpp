@@ -118,6 +118,8 @@ TEST_SUITE("messages/wire") {
     check(copy_status{});
     check(move_status{});
     check(member{});
+    check(catalog_mark{});
+    check(shard_record{});
     check(node_disk{});
     check(shard_config{});
     check(replica_goals{});

@@ -200,7 +200,9 @@ void rules::check_answer(const world_node& x, const producer& input,
 void rules::check_same(const world_node& x) const {
   auto& mine = x.core->state();
   for (auto& [id, node] : world_.nodes) {
-    if (!node.up || !(node.core->state().applied() == mine.applied()))
+    // What is known to be damaged is asked nothing.
+    if (!node.up || node.core->report().failed
+        || !(node.core->state().applied() == mine.applied()))
       continue;
     auto& state = node.core->state();
     if (state.table().digest() != mine.table().digest()

@@ -112,11 +112,11 @@ INSERT INTO known_commit VALUES (3, 5, 77, -1, 3852941063386529829);
 INSERT INTO producer VALUES ('0000000000000001ffffffffffffffff', 'river''s gauge', 2, 3, 4, 5, 6, 9, 7, 8, 10, 1, 11, 5698466321514892358);
 )";
 
-constexpr auto catalog_3_sql = R"(
+constexpr auto catalog_4_sql = R"(
 PRAGMA page_size = '4096';
 PRAGMA encoding = 'UTF-8';
 PRAGMA application_id = '1466263875';
-PRAGMA user_version = '3';
+PRAGMA user_version = '4';
 CREATE TABLE cluster (
   one INTEGER PRIMARY KEY CHECK (one = 1),
   id TEXT NOT NULL,
@@ -203,6 +203,16 @@ CREATE TABLE event (
   what TEXT NOT NULL,
   crc INTEGER NOT NULL
 );
+CREATE TABLE lineage (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  generation INTEGER NOT NULL,
+  start INTEGER NOT NULL,
+  changes INTEGER NOT NULL,
+  last_sequence INTEGER NOT NULL,
+  final_through INTEGER NOT NULL,
+  promised INTEGER NOT NULL,
+  crc INTEGER NOT NULL
+);
 INSERT INTO cluster VALUES (1, 'c1', 1600000000000, 1, 3547699202467534697);
 INSERT INTO setting VALUES (1, 'lateness', '5s', 5987948060966721923);
 INSERT INTO setting VALUES (1, 'window', '60s', 3390893424997981817);
@@ -214,6 +224,7 @@ INSERT INTO rollup VALUES (1, X'7265636F7264', 1, 3072125166231695276);
 INSERT INTO final_window VALUES (1, 1699999980000, 1700000040000, -1, 1700000060000, -2179306128859412004, 4753388437235562912, X'746F74616C73');
 INSERT INTO gone_disk VALUES ('n9', 'd9', 1700000070000, 3240948325859660416);
 INSERT INTO event VALUES (1, 1700000070000, 'n9 is gone', 134841620640377520);
+INSERT INTO lineage VALUES (1, 2, 3, 4, 5, 1700000080000, 6, -6002858367408559731);
 )";
 
 void write_state(const std::string& path) {
@@ -258,9 +269,14 @@ std::vector<node_disk> all_gone(catalog& store) {
   return must(store.load()).gone;
 }
 
+catalog_lineage sample_lineage() {
+  return {{2, 3, 4}, 5, 1'700'000'080'000, 6};
+}
+
 void write_operator(catalog& store) {
   must(store.put_gone({"n9", "d9"}, 1'700'000'070'000));
   must(store.put_event({1'700'000'070'000, "n9 is gone"}));
+  must(store.put_lineage(sample_lineage()));
 }
 
 void write_catalog(const std::string& path) {
@@ -307,22 +323,23 @@ TEST_SUITE("storage/golden") {
                                       "delta/18446744073709551615"});
   }
 
-  TEST_CASE("coordinator.db is what schema 3 says, in both directions") {
+  TEST_CASE("coordinator.db is what schema 4 says, in both directions") {
     auto dir = temporary_directory{};
     write_catalog(dir.file("coordinator.db"));
-    CHECK(dump(dir.file("coordinator.db")) == catalog_3_sql);
-    run_sql(dir.file("old.db"), catalog_3_sql);
+    CHECK(dump(dir.file("coordinator.db")) == catalog_4_sql);
+    run_sql(dir.file("old.db"), catalog_4_sql);
     auto store = must(catalog::open(dir.file("old.db")));
     check_members(store);
     CHECK(all_gone(store) == std::vector<node_disk>{{"n9", "d9"}});
     REQUIRE(must(store.events(5)).size() == 1);
     CHECK(must(store.events(5))[0].what == "n9 is gone");
+    CHECK(must(store.lineage()) == sample_lineage());
     CHECK(must(store.get_rollup()) == "record");
     CHECK(must(store.finals_after(0, 9, 999))
           == std::vector<final_row>{sample_final()});
   }
 
-  TEST_CASE("coordinator.db of schema 1 becomes one of schema 3") {
+  TEST_CASE("coordinator.db of schema 1 becomes one of schema 4") {
     auto dir = temporary_directory{};
     auto path = dir.file("coordinator.db");
     run_sql(path, catalog_1_sql);
@@ -334,7 +351,7 @@ TEST_SUITE("storage/golden") {
       CHECK(all_gone(store).empty());
       write_operator(store);
     }
-    CHECK(dump(path) == catalog_3_sql);
+    CHECK(dump(path) == catalog_4_sql);
   }
 
 } // TEST_SUITE
