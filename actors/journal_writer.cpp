@@ -168,14 +168,18 @@ caf::result<shard_records> journal_writer_state::load(const get_records& x) {
 caf::result<log_part> journal_writer_state::read(const read_log& x) {
   commit();
   auto res = log_part{};
+  // For another copy: a log begins where a checkpoint, or the one that replaced
+  // it, does.
+  if (!x.previous) {
+    auto first = db->first_index(x.shard);
+    if (!first)
+      return to_error(first.error());
+    if (!*first || **first > x.from)
+      return res;
+  }
   auto bytes = size_t{0};
   auto done = db->read(x.shard, x.from, x.previous,
                        [&](const log_entry& entry, uint64_t committed) {
-                         // A log that was replaced begins wherever the new one
-                         // does.
-                         if (!x.previous && res.entries.empty()
-                             && entry.index != x.from)
-                           return false;
                          res.entries.push_back(own(entry));
                          res.committed = std::max(res.committed, committed);
                          bytes += entry.block.size() + entry.envelope.size();

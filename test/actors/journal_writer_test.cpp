@@ -185,4 +185,18 @@ TEST_SUITE("actors/journal_writer") {
     CHECK(found.entries == 8);
   }
 
+  TEST_CASE_FIXTURE(fixture, "a part of a log that is gone is none, and no "
+                             "damage") {
+    send(1, 20);
+    tell(writer, truncate_log{5, 12});
+    auto part = [&](uint64_t from) {
+      return must(ask<log_part>(writer,
+                                weir::read_log{5, from, std::nullopt, 1 << 20}))
+        .entries.size();
+    };
+    CHECK(part(5) == 0);
+    CHECK(part(13) == 8);
+    CHECK(part(20) == 1);
+  }
+
 } // TEST_SUITE

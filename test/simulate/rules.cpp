@@ -198,9 +198,11 @@ void rules::check_answer(const world_node& x, const producer& input,
 }
 
 void rules::check_same(const world_node& x) const {
+  // What is known to be damaged is asked nothing.
+  if (x.core->report().failed)
+    return;
   auto& mine = x.core->state();
   for (auto& [id, node] : world_.nodes) {
-    // What is known to be damaged is asked nothing.
     if (!node.up || node.core->report().failed
         || !(node.core->state().applied() == mine.applied()))
       continue;

@@ -442,9 +442,10 @@ class FaultTest(harness.SystemTest):
             {"in_windows": source.oracle.count, "late": 0, "outside": 0, "refused": 0},
         )
 
-    def window_rows(self):
+    def window_rows(self, partial=False):
+        """`partial`: also while some shards don't answer."""
         source = self.source
         bounds = ["--from", BASE]
         bounds += ["--to", max(end for _, end, _ in source.windows)]
         done = self.cluster.run("query windows", "--json", *bounds)
-        return self.assert_done(done).rows
+        return (done if partial else self.assert_done(done)).rows
