@@ -216,7 +216,7 @@ void simulation::check_sessions() {
 void simulation::checkpoint(world& x, const std::string& id) {
   auto& node = x.nodes.at(id);
   if (!runs(id) || node.disk.full || node.disk.failing
-      || node.core->state().applied().index == 0)
+      || node.core->report().failed || node.core->state().applied().index == 0)
     return;
   auto complete = false;
   for (auto chunks = 1 + dice(4); chunks > 0 && !complete; --chunks)
