@@ -41,17 +41,21 @@ void simulation::heal() {
 }
 
 /// Where nobody in sync is left but a damaged copy, a shard waits for an
-/// operator, who can tell whether another disk has it all.
+/// operator, who can tell whether another disk has it all. What else is on it
+/// is moved first.
 void simulation::replace_damaged_disks() {
   for (auto& [id, machine] : machines_) {
     auto waited_for = std::any_of(shards_.begin(), shards_.end(), [&](auto& x) {
       return x->nodes.at(id).disk.damaged
              && coordinator_->trouble(x->number).rfind("damaged", 0) == 0;
     });
+    if (!waited_for)
+      continue;
     auto known = lost_.size();
-    if (waited_for)
-      lose_disk(id);
-    if (lost_.size() == known)
+    lose_disk(id);
+    auto lost = lost_.size() > known;
+    coordinator_->nodes().drain(id, !lost);
+    if (!lost)
       continue;
     coordinator_->nodes().declare_gone(lost_.back());
     start(id);
@@ -69,7 +73,7 @@ void simulation::recover() {
       return coordinator_->nodes().backup_only(x.first, coordinator_clock());
     });
     round += banned ? 0 : 1;
-    if (round == rounds_max / 2)
+    if (round >= rounds_max / 2 && round % 20 == 0)
       replace_damaged_disks();
     for (auto& [id, x] : machines_)
       beat(id);
