@@ -54,8 +54,11 @@ std::string group_help(std::string_view path, std::string_view about,
   auto res = fmt::format("{}.\n\nUsage: {} COMMAND [OPTIONS]\n\nCommands:\n",
                          about, path);
   auto examples = std::vector<const char*>{};
+  auto width = size_t{10};
+  for (auto& x : commands)
+    width = std::max(width, std::string_view{x.name}.size());
   for (auto& x : commands) {
-    res += fmt::format("  {:<12}{}\n", x.name, x.help);
+    res += fmt::format("  {:<{}}  {}\n", x.name, width, x.help);
     examples.push_back(x.examples.front());
   }
   res += fmt::format("\n{}\nSee `{} COMMAND --help` for the options of a "
