@@ -300,7 +300,8 @@ class FaultTest(harness.SystemTest):
             if x["state"] != "serving" or len(set(copies_of(x)) & set(up)) < copies:
                 res.append(
                     f"shard {x['shard']} is {x['state']} in epoch {x['epoch']} at "
-                    f"{copies_of(x)}: {x['trouble']}"
+                    f"{copies_of(x)}, wanted at {x['target']}: {x['trouble']}; "
+                    f"its copies: {x['copies']}"
                 )
         return res
 
