@@ -35,19 +35,6 @@ const char* advice(int error) {
   }
 }
 
-result<void> write_all(int fd, const std::string& path,
-                       std::string_view content) {
-  while (!content.empty()) {
-    auto n = ::write(fd, content.data(), content.size());
-    if (n < 0 && errno == EINTR)
-      continue;
-    if (n < 0)
-      return refused(path, "write");
-    content.remove_prefix(static_cast<size_t>(n));
-  }
-  return {};
-}
-
 result<void> sync_fd(int fd, const std::string& path) {
   if (::fsync(fd) != 0)
     return refused(path, "sync");
@@ -100,25 +87,25 @@ result<std::optional<uint64_t>> file_size(const std::string& path) {
 
 result<std::optional<std::string>> read_file(const std::string& path,
                                              size_t bytes_max) {
-  auto file = file_handle{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (!file && errno == ENOENT)
+  auto res = read_file_part(path, 0, bytes_max);
+  if (!res && res.error().code == ec::not_found)
     return std::nullopt;
-  if (!file)
-    return tl::unexpected(os_failure(path, "open", errno));
-  auto content = std::string(bytes_max, '\0');
-  auto got = size_t{0};
-  while (got < bytes_max) {
-    auto n = ::read(file.get(), content.data() + got, bytes_max - got);
+  if (!res)
+    return tl::unexpected(std::move(res.error()));
+  return std::move(*res);
+}
+
+result<void> write_all(const file_handle& file, const std::string& path,
+                       std::string_view content) {
+  while (!content.empty()) {
+    auto n = ::write(file.get(), content.data(), content.size());
     if (n < 0 && errno == EINTR)
       continue;
     if (n < 0)
-      return tl::unexpected(os_failure(path, "read", errno));
-    if (n == 0)
-      break;
-    got += static_cast<size_t>(n);
+      return refused(path, "write");
+    content.remove_prefix(static_cast<size_t>(n));
   }
-  content.resize(got);
-  return content;
+  return {};
 }
 
 result<void> sync_file(const std::string& path) {
@@ -161,7 +148,7 @@ result<void> replace_file(const std::string& path, std::string_view content) {
   auto file = file_handle{::open(temporary.c_str(), flags, 0644)};
   if (!file)
     return refused(temporary, "create");
-  if (auto done = write_all(file.get(), temporary, content); !done)
+  if (auto done = write_all(file, temporary, content); !done)
     return done;
   if (auto done = sync_fd(file.get(), temporary); !done)
     return done;

@@ -81,6 +81,10 @@ result<std::optional<std::string>> read_file(const std::string& path,
 result<std::string> read_file_part(const std::string& path, uint64_t offset,
                                    size_t bytes_max);
 
+/// Writes all of `content` to an open file, which is called `path`.
+result<void> write_all(const file_handle& file, const std::string& path,
+                       std::string_view content);
+
 /// Makes what happened to the names in `path` last.
 result<void> sync_directory(const std::string& path);
 

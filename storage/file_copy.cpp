@@ -98,16 +98,9 @@ result<file_digest> copy_file(const std::string& from, const std::string& to) {
   auto target = file_handle{::open(to.c_str(), flags, 0644)};
   if (!target)
     return tl::unexpected(os_failure(to, "create", errno));
-  auto res
-    = read_all(*source, from, [&](std::string_view part) -> result<void> {
-        while (!part.empty()) {
-          auto n = ::write(target.get(), part.data(), part.size());
-          if (n < 0 && errno != EINTR)
-            return tl::unexpected(os_failure(to, "write", errno));
-          part.remove_prefix(n < 0 ? 0 : static_cast<size_t>(n));
-        }
-        return {};
-      });
+  auto res = read_all(*source, from, [&](std::string_view part) {
+    return write_all(target, to, part);
+  });
   if (res && ::fsync(target.get()) != 0)
     return tl::unexpected(os_failure(to, "sync", errno));
   return res;
