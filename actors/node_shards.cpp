@@ -112,7 +112,7 @@ void node_host_state::promise(const fence& x) {
 
 void node_host_state::decide(const shard_decision& x) {
   if (auto i = shards_.find(x.shard); i != shards_.end() && i->second.actor)
-    self_->send(i->second.actor, x.what);
+    self_->send(i->second.actor, x);
 }
 
 void node_host_state::drop(const drop_copy& x) {

@@ -518,8 +518,8 @@ shard_actor::behavior_type shard_host(
     [self](const fence& x) {
       self->state.promise(x);
     },
-    [self](const decision& x) {
-      self->state.decide(x);
+    [self](const shard_decision& x) {
+      self->state.decide(x.what);
     },
     [self](const peer_bytes& x) {
       self->state.receive(x);

@@ -124,7 +124,7 @@ using shard_actor = caf::typed_actor<
   caf::replies_to<average_batch>::with<average_answers>,
   // From the coordinator: its configuration, a promise to make, an answer.
   caf::reacts_to<announced_shard>, caf::reacts_to<fence>,
-  caf::reacts_to<decision>,
+  caf::reacts_to<shard_decision>,
   // From other copies.
   caf::reacts_to<peer_bytes>, caf::reacts_to<peer_lost>,
   // Does what is due, and sends the node a shard_report.
