@@ -389,18 +389,6 @@ std::vector<producer_id> shard::commit(uint64_t index) {
   return res;
 }
 
-bool shard::awaits(const log_entry& x) const {
-  return std::any_of(pending_.begin(), pending_.end(), [&](auto& y) {
-    return y.entry.get() == &x;
-  });
-}
-
-void shard::abandon_tail() {
-  pending_.clear();
-  reset_tail();
-  leading_ = leading_ && applied_.index >= lead_index_;
-}
-
 void shard::apply(const log_entry& entry, const decoded_block* block,
                   const block_verdict& verdict) {
   // Below the checkpoint's end only entities are behind; the rest came with

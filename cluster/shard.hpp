@@ -146,10 +146,6 @@ public:
     return lead_index_;
   }
 
-  /// Nothing beyond what is committed reached the disk: forgets it. Producers
-  /// send it again. If that takes the no-op with it, the shard leads no more.
-  void abandon_tail();
-
   // -- what others ask
 
   sliding_answer average(std::string_view entity, uint64_t hash,
@@ -187,9 +183,6 @@ public:
   uint64_t epoch() const {
     return tail_.epoch;
   }
-
-  /// Whether `x` is in the log and not yet committed.
-  bool awaits(const log_entry& x) const;
 
   bool leading() const {
     return leading_;

@@ -17,6 +17,14 @@ constexpr auto stray = producer_id{1, 1};
 /// The wall clock of most tests.
 constexpr auto shard_now = time_ms{1'700'000'000'000};
 
+/// Nothing beyond what is committed has reached the disk.
+inline void forget_tail(shard& x) {
+  auto served = x.serving();
+  x.cut(x.applied().index);
+  if (!served)
+    x.stop_leading();
+}
+
 /// What a journal and a checkpoint store keep of a shard.
 struct shard_disk {
   std::vector<log_entry> log;
@@ -75,7 +83,7 @@ struct shard_fixture {
   /// The journal has refused what is on the way.
   void refuse() {
     on_the_way.clear();
-    self->abandon_tail();
+    forget_tail(*self);
   }
 
   void checkpoint(bool full = true, size_t entities = 10) {

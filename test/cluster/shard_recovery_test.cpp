@@ -394,7 +394,7 @@ private:
 
   void forget_what_was_on_the_way(shard& x) {
     on_the_way_.clear();
-    x.abandon_tail();
+    forget_tail(x);
     for (auto& [id, position] : positions_) {
       auto known = veteran_->producers().find(id);
       position = known != nullptr ? known->last : 0;
@@ -403,7 +403,7 @@ private:
 
   void refuse() {
     forget_what_was_on_the_way(*veteran_);
-    subject_->abandon_tail();
+    forget_tail(*subject_);
     if (!veteran_->leading())
       lead();
   }

@@ -63,12 +63,12 @@ TEST_SUITE("cluster/shard") {
                        event("a", shard_now - 70'000, 100)});
     CHECK(taken.code == ec::none);
     REQUIRE(taken.entry != nullptr);
-    CHECK(self->awaits(*taken.entry));
+    CHECK(self->uncommitted_at(taken.entry->index) == taken.entry);
     CHECK(!average("a", shard_now).known_entity);
     CHECK(self->empty());
     CHECK(self->ledger().total() == 0);
     CHECK(commit() == producers{ann});
-    CHECK(!self->awaits(*taken.entry));
+    CHECK(self->uncommitted_at(taken.entry->index) == nullptr);
     CHECK(average("a", shard_now).count == 2);
     CHECK(average("a", shard_now).average == 6.0);
     CHECK(self->ledger().accepted == 2);
@@ -184,7 +184,7 @@ TEST_SUITE("cluster/shard") {
     commit();
     auto lost = send(ann, 1, 1, {event("a", shard_now + 9, 2)});
     refuse();
-    CHECK(!self->awaits(*lost.entry));
+    CHECK(self->uncommitted_at(lost.entry->index) == nullptr);
     CHECK(self->serving());
     CHECK(self->uncommitted() == 0);
     CHECK(self->tail() == self->applied());
