@@ -57,7 +57,7 @@ class RebuildTest(faults.FaultTest):
     def rebuild(self, node, *args, data=None):
         data = data or self.cluster.head.data
         return harness.weir(
-            *["admin", "rebuild-coordinator", "--json", "--timeout", "5s"],
+            *["admin", "rebuild-coordinator", "--json", "--timeout", "20s"],
             *["--data", data, node.address, *args],
         )
 
