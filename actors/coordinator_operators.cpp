@@ -35,10 +35,16 @@ caf::result<operator_answer> coordinator_host_state::drain(
   if (!x.on)
     return operator_answer{fmt::format("node {} takes shards again", x.node)};
   auto status = node_status_of(*id);
-  if (status.state == "drained"
-      || (status.state == "down" && configs_->is_empty(*id)))
+  if (configs_->is_empty(*id))
     return operator_answer{
       fmt::format("node {} is empty: it may be stopped", x.node)};
+  if (status.state == "down")
+    return to_error(
+      {ec::unavailable,
+       fmt::format("node {} is down, and can't hand over what it holds; start "
+                   "it again, and it goes on, or, if its disk is gone for "
+                   "good, see `weir admin remove --help`",
+                   x.node)});
   return operator_answer{
     fmt::format("node {} gives away {} primaries and {} backups", x.node,
                 status.primaries, status.backups)};

@@ -113,18 +113,19 @@ dialer_actor::behavior_type dialer(dialer_actor::pointer self) {
 caf::result<welcome> open_door(const hello& x, const std::string& cluster,
                                const std::string& role,
                                const std::string& name) {
+  auto self = name.empty() ? role : fmt::format("{} {}", role, name);
   if (x.wire != wire_version)
     return to_error(
       {ec::version_mismatch,
-       fmt::format("{} {} speaks {}, but this {} speaks {}; run the same "
+       fmt::format("{} speaks {}, but this {} speaks {}; run the same "
                    "version of weir everywhere",
-                   role, name, wire_version, x.role, x.wire)});
+                   self, wire_version, x.role, x.wire)});
   if (!x.cluster.empty() && !cluster.empty() && x.cluster != cluster)
     return to_error(
       {ec::wrong_cluster,
-       fmt::format("{} {} belongs to cluster {}, but this {} to {}; use a "
+       fmt::format("{} belongs to cluster {}, but this {} to {}; use a "
                    "data directory of that cluster, or an empty one",
-                   role, name, cluster, x.role, x.cluster)});
+                   self, cluster, x.role, x.cluster)});
   return welcome{wire_version, cluster, role, name};
 }
 

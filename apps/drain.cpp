@@ -135,15 +135,17 @@ result<exit_code> drain_run::wait() {
                               "the drain back",
                               opts_.node));
     }
+    auto empty = node->state == "drained";
     if (node->state == "down") {
-      clear();
-      return fail(ec::unavailable,
-                  fmt::format("node {} is down, and can't hand over what it "
-                              "holds; start it again, or, if its disk is gone "
-                              "for good, see `weir admin remove --help`",
-                              opts_.node));
+      // It may have been stopped when it was empty; else this is an error.
+      auto again = cluster_->ask<operator_answer>(drain_node{opts_.node, true});
+      if (!again) {
+        clear();
+        return tl::unexpected(again.error());
+      }
+      empty = true;
     }
-    if (node->state == "drained") {
+    if (empty) {
       clear();
       print_line(
         fmt::format("node {} is empty: it is safe to stop it", opts_.node));

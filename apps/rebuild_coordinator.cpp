@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 
@@ -50,6 +51,34 @@ private:
   }
 
   std::string path_;
+};
+
+/// Leaves no trace of a directory that this command made, unless it is kept.
+class new_directory {
+public:
+  explicit new_directory(const data_dir& dir)
+    : path_(dir.path()), fresh_(dir.fresh()) {
+    // nop
+  }
+
+  new_directory(const new_directory&) = delete;
+  new_directory& operator=(const new_directory&) = delete;
+
+  ~new_directory() {
+    if (!fresh_)
+      return;
+    auto ignored = std::error_code{};
+    for (auto name : {"/identity", "/lock", ""}) // At last it is empty.
+      std::filesystem::remove(path_ + name, ignored);
+  }
+
+  void keep() {
+    fresh_ = false;
+  }
+
+private:
+  std::string path_;
+  bool fresh_;
 };
 
 nlohmann::ordered_json to_json(const survivors::visited& x) {
@@ -155,6 +184,7 @@ result<exit_code> rebuild(const arguments& opts,
   auto dir = data_dir::open(process.data, {});
   if (!dir)
     return tl::unexpected(std::move(dir.error()));
+  auto made_here = new_directory{*dir};
   auto scratch = scratch_folder{dir->file("rebuild")};
   if (auto done = make_directories(scratch.path()); !done)
     return tl::unexpected(std::move(done.error()));
@@ -165,6 +195,15 @@ result<exit_code> rebuild(const arguments& opts,
   auto found = survivors{**net, process, scratch.path()};
   if (auto done = found.find(addresses); !done)
     return tl::unexpected(std::move(done.error()));
+  auto silent = [](auto& x) {
+    return x.trouble.code != ec::none;
+  };
+  if (std::all_of(found.all().begin(), found.all().end(), silent)) {
+    for (auto& x : found.all())
+      complain(to_line(x));
+    return fail(ec::unreachable, "no node has answered; start the nodes, and "
+                                 "name the addresses that they print");
+  }
   // Tried first: a node that has promised something follows no old coordinator
   // any more, even if nothing comes of this.
   auto generation = found.next_generation();
@@ -186,6 +225,7 @@ result<exit_code> rebuild(const arguments& opts,
   }
   if (auto done = found.fence(generation); !done)
     return tl::unexpected(std::move(done.error()));
+  made_here.keep(); // The nodes know this generation.
   auto made = attempt(path);
   if (!made)
     return tl::unexpected(std::move(made.error()));

@@ -130,19 +130,36 @@ result<void> server::check_advertised() const {
 }
 
 result<void> server::open_catalog() {
-  auto db = catalog::open(dir_->file("coordinator.db"));
-  if (!db)
-    return tl::unexpected(db.error());
-  if (db->created() && !dir_->who().cluster.empty() && !dir_->fresh())
+  auto path = dir_->file("coordinator.db");
+  auto there = file_size(path);
+  if (!there)
+    return tl::unexpected(there.error());
+  auto& cluster = dir_->who().cluster;
+  // Opening it would make one, and the next start would take it for a new
+  // cluster's.
+  if (!*there && !cluster.empty())
     return fail(ec::damaged,
                 fmt::format("{} belongs to cluster {}, but its coordinator.db "
-                            "is gone; restore it from a copy",
-                            dir_->path(), dir_->who().cluster));
+                            "is gone; make it anew of what the nodes have "
+                            "copied, see `weir admin rebuild-coordinator "
+                            "--help`, or restore the directory from a copy",
+                            dir_->path(), cluster));
+  auto db = catalog::open(path);
+  if (!db)
+    return tl::unexpected(db.error());
   catalog_ = std::make_shared<catalog>(std::move(*db));
   auto contents = catalog_->load();
   if (!contents)
     return tl::unexpected(contents.error());
   contents_ = std::move(*contents);
+  if (!contents_.cluster && !cluster.empty())
+    return fail(ec::damaged,
+                fmt::format("{} belongs to cluster {}, but {} holds none; "
+                            "move that file out of it, and make it anew of "
+                            "what the nodes have copied, see `weir admin "
+                            "rebuild-coordinator --help`, or restore the "
+                            "directory from a copy",
+                            dir_->path(), cluster, path));
   if (contents_.cluster)
     return warn_about_settings();
   auto id = random_id();
@@ -228,7 +245,7 @@ result<std::vector<uint32_t>> server::held_shards(journal& log,
 /// A copy that is damaged is put aside, and made anew: what was copied is in
 /// other places, too.
 result<copy_actor> server::start_copy() {
-  auto path = dir_->file("coordinator-copy.db");
+  auto path = dir_->file(coordinator_copy_name);
   auto db = catalog_copy::open(path);
   if (!db && db.error().code == ec::damaged) {
     spdlog::error("{}; it is put aside, and copied again", db.error().text);

@@ -193,10 +193,12 @@ result<void> configurations::force(uint32_t shard, const forced_promotion& x) {
       return fail(ec::conflict,
                   fmt::format("shard {} needs no force: node {} holds all that "
                               "was acknowledged",
-                              shard, m.node));
+                              shard, nodes_.find(m.node)->name));
   auto node = nodes_.find(x.node);
   if (node == nullptr || !node->up)
-    return fail(ec::not_found, fmt::format("node {} is not up", x.node));
+    return fail(
+      ec::not_found,
+      fmt::format("node {} is not up", node == nullptr ? x.node : node->name));
   auto disks = disks_of(at);
   if (auto what = damage(at, {node->self.node, node->self.disk}); !what.empty())
     return fail(ec::conflict, fmt::format("node {} can't lead shard {}: {}",

@@ -9,6 +9,9 @@
 
 namespace weir {
 
+/// A node's copy of the coordinator's directory, beside its databases.
+constexpr auto coordinator_copy_name = "coordinator-copy.db";
+
 /// A node's two databases, open.
 struct node_store {
   journal log;
@@ -28,8 +31,9 @@ struct node_store {
 ///
 /// Nothing is moved if that would hide the only copy of a shard: `damaged`
 /// then, with what to do. `known` are shards' configurations, as the
-/// coordinator of the same process has them; without any, those in the journal
-/// are believed, if they can be read.
+/// coordinator of the same process has them. Without any, those in the journal
+/// and in the copy of the coordinator's directory are believed, as far as they
+/// can be read; if neither can, any shard may have its only copy here.
 ///
 /// Other errors are those of opening, after which nothing has changed.
 /// @param now wall clock

@@ -251,7 +251,14 @@ result<time_ms> window_plan::settle(time_ms greatest) {
     if (segments_.back().from == *boundary)
       segments_.pop_back();
   }
-  if (coming != 0)
+  // Back to what there is until then: the change between never was, and the
+  // next one need not wait for its boundary.
+  auto taken_back = coming != 0 && !segments_.empty()
+                    && segments_.back().every == coming
+                    && segments_.back().until == *boundary;
+  if (taken_back)
+    segments_.back().until = forever;
+  else if (coming != 0)
     segments_.push_back({*boundary, forever, coming, false});
   pending_.reset();
   return boundary;

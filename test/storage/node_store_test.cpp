@@ -1,5 +1,6 @@
 #include "storage/node_store.hpp"
 
+#include "storage/catalog_copy.hpp"
 #include "storage/quarantine.hpp"
 #include "test/storage/support.hpp"
 
@@ -15,6 +16,8 @@ struct fixture {
   std::string path = parent.file("node");
   std::string log_path = path + "/journal.db";
   std::string state_path = path + "/state.db";
+  std::string copy_path = path + "/" + coordinator_copy_name;
+  shard_config config;
   identity before;
 
   data_dir open_dir() const {
@@ -27,15 +30,31 @@ struct fixture {
     auto store = must(open_node_store(dir, {}, now));
     CHECK(store.news == "");
     append_all(store.log, make_log(3, 60));
-    auto record = replica_record{};
-    record.config.shard = 3;
-    record.config.epoch = 1;
-    record.config.members = {{dir.who().node, dir.who().disk, 1}};
+    must(dir.join("c1"));
+    config.shard = 3;
+    config.epoch = 1;
+    config.members = {{dir.who().node, dir.who().disk, 1}};
     for (auto i = size_t{1}; i < copies; ++i)
-      record.config.members.push_back({"other", "disk", i});
+      config.members.push_back({"other", "disk", i});
+    auto record = replica_record{};
+    record.config = config;
     must(store.log.put_record(record));
     must(store.log.commit());
+    put_copy(config);
     before = dir.who();
+  }
+
+  /// What the node has copied of the coordinator's directory.
+  void put_copy(const shard_config& x) const {
+    auto source = must(catalog::open(parent.file("coordinator.db")));
+    source.begin_feed({1, x.epoch, 0});
+    if (!must(source.cluster()))
+      must(source.put_cluster({"c1", 5, 1}));
+    auto held = must(source.get(x.shard));
+    must(source.compare_and_set(x.shard, held ? held->epoch : 0, x));
+    auto copy = must(catalog_copy::open(copy_path));
+    while (!copy.complete())
+      must(copy.take(must(source.page(copy.wish(), before_time))));
   }
 
   /// Damages the only page of the index, in a way that SQLite sees.
@@ -75,6 +94,25 @@ struct fixture {
 struct only_copy_fixture : fixture {
   only_copy_fixture() : fixture(1) {
     // nop
+  }
+
+  /// It does not start, and all is as it was.
+  void refused(const std::vector<shard_config>& known,
+               const std::string& why = "the only copy of shards 3,") const {
+    auto there = fs::exists(log_path);
+    auto bytes = there ? bytes_of(log_path) : "";
+    auto dir = open_dir();
+    auto store = open_node_store(dir, known, now);
+    CHECK(code_of(store) == ec::damaged);
+    INFO(text_of(store));
+    CHECK(contains(text_of(store), why));
+    CHECK(contains(text_of(store), "move journal.db and state.db out of it"));
+    CHECK(fs::exists(log_path) == there);
+    if (there)
+      CHECK(bytes_of(log_path) == bytes);
+    CHECK(fs::exists(state_path));
+    CHECK(dir.who().disk == before.disk);
+    CHECK(kept().empty());
   }
 };
 
@@ -144,28 +182,77 @@ TEST_SUITE("storage/node_store") {
 
   TEST_CASE_FIXTURE(only_copy_fixture, "the only copy of a shard stays where "
                                        "it is, byte by byte") {
-    auto refused = [&](const std::vector<shard_config>& known) {
-      auto bytes = bytes_of(log_path);
-      auto dir = open_dir();
-      auto store = open_node_store(dir, known, now);
-      CHECK(code_of(store) == ec::damaged);
-      CHECK(contains(text_of(store), "the only copy of shards 3"));
-      CHECK(contains(text_of(store), "move journal.db and state.db out of it"));
-      CHECK(bytes_of(log_path) == bytes);
-      CHECK(dir.who().disk == before.disk);
-      CHECK(kept().empty());
-    };
     SUBCASE("as the journal says") {
       spoil_index();
+      fs::remove(copy_path);
       refused({});
     }
     SUBCASE("as the coordinator says") {
       put_bytes(log_path, std::string(8192, 'x'));
-      auto config = shard_config{};
-      config.shard = 3;
-      config.members = {{before.node, before.disk, 1}};
+      fs::remove(copy_path);
       refused({config});
     }
+    SUBCASE("as the copy of its directory says") {
+      put_bytes(log_path, std::string(8192, 'x'));
+      refused({});
+    }
+    SUBCASE("as the newer one of the two says") {
+      spoil_index();
+      auto next = config;
+      next.shard = 4;
+      put_copy(next);
+      config.members.push_back({"other", "disk", 1});
+      config.epoch = 2;
+      put_copy(config);
+      refused({}, "the only copy of shards 4,");
+    }
+  }
+
+  TEST_CASE_FIXTURE(only_copy_fixture, "what may be the only copy for all that "
+                                       "can be read stays, too") {
+    auto why = std::string{"neither journal.db nor coordinator-copy.db can"};
+    SUBCASE("without a copy") {
+      put_bytes(log_path, std::string(8192, 'x'));
+      fs::remove(copy_path);
+      refused({}, why);
+    }
+    SUBCASE("with a copy that has never been whole") {
+      put_bytes(log_path, std::string(8192, 'x'));
+      fs::remove(copy_path);
+      must(catalog_copy::open(copy_path));
+      refused({}, why);
+    }
+    SUBCASE("with two files that are damaged") {
+      put_bytes(log_path, std::string(8192, 'x'));
+      put_bytes(copy_path, std::string(8192, 'x'));
+      refused({}, why);
+    }
+    SUBCASE("without a journal, and none is made") {
+      fs::remove(log_path);
+      fs::remove(copy_path);
+      refused({}, why);
+      CHECK_FALSE(fs::exists(log_path));
+      CHECK_FALSE(fs::exists(copy_path));
+    }
+  }
+
+  TEST_CASE_FIXTURE(only_copy_fixture, "a journal that was deleted takes the "
+                                       "checkpoints of an only copy nowhere") {
+    fs::remove(log_path);
+    refused({});
+    CHECK_FALSE(fs::exists(log_path));
+  }
+
+  TEST_CASE("who has never joined a cluster has no copies to lose") {
+    auto parent = temporary_directory{};
+    auto path = parent.file("node");
+    {
+      auto dir = must(data_dir::open(path, ""));
+      must(open_node_store(dir, {}, now));
+    }
+    put_bytes(path + "/journal.db", std::string(8192, 'x'));
+    auto dir = must(data_dir::open(path, ""));
+    CHECK(must(open_node_store(dir, {}, now)).news != "");
   }
 
   TEST_CASE_FIXTURE(fixture, "another version is no damage") {

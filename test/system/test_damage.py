@@ -219,6 +219,34 @@ class OnlyCopyTest(harness.SystemTest):
         self.assert_answers(cluster, oracle, oracle.questions([60_000]))
 
 
+    def test_a_journal_that_tells_nothing_stays_too(self):
+        cluster, node, oracle = self.begin()
+        journal = node.data / "journal.db"
+        sound = {x: x.read_bytes() for x in node.data.glob("journal.db*")}
+        nothing = bytes(8192)
+
+        def refused(*words):
+            node.launch()
+            self.assertEqual(node.process.wait(), FAILED, node.process.output)
+            for word in words:
+                self.assertIn(word, node.process.output)
+            self.assertEqual(quarantined(node), [])
+
+        damage.remove(journal)
+        refused("journal.db is missing", "only copy of shards")
+        self.assertFalse(journal.exists())
+        journal.write_bytes(nothing)
+        refused("no SQLite database", "only copy of shards")
+        damage.remove(node.data / "coordinator-copy.db")
+        refused("no SQLite database", "can tell whether there are other copies")
+        self.assertEqual(journal.read_bytes(), nothing)
+        for path, data in sound.items():
+            path.write_bytes(data)
+        node.start()
+        cluster.wait(2)
+        self.assert_answers(cluster, oracle, oracle.questions([60_000]))
+
+
 class PageTest(DamageFixture):
     """Every kind of page, hit in its header and elsewhere."""
 

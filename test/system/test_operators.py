@@ -105,6 +105,9 @@ class DrainTest(OperatorTest):
         self.assert_answered(cluster, ENTITIES)
         self.wait_down(cluster, "n2")
         self.assertTrue(self.verified(cluster)["ok"])
+        # Stopped or not, there is nothing on it.
+        done = self.assert_done(cluster.run("drain", "n2"))
+        self.assertIn("node n2 is empty: it is safe to stop it\n", done.out)
         cluster.nodes[1].start()
         harness.eventually("n2 is back", lambda: self.node(cluster, "n2")["safe_to_stop"])
         done = self.assert_done(cluster.run("drain", "n2", "--undo"))
@@ -152,6 +155,16 @@ class DrainTest(OperatorTest):
         harness.eventually(
             "it is drained", lambda: self.node(cluster, "n2")["safe_to_stop"]
         )
+
+    def test_a_node_that_is_down_can_not_be_emptied(self):
+        cluster = self.start_filled()
+        cluster.nodes[1].kill()
+        self.wait_down(cluster, "n2")
+        for args in ([], ["--no-wait"]):
+            done = self.assert_done(cluster.run("drain", "n2", *args), UNREACHABLE)
+            self.assertIn("node n2 is down, and can't hand over", done.err)
+        cluster.nodes[1].start()
+        self.assert_done(cluster.run("drain", "n2"))
 
     def test_the_last_node_can_not_be_emptied(self):
         cluster = self.start()

@@ -103,6 +103,37 @@ class RebuildTest(faults.FaultTest):
         self.await_whole()
         self.finish()
 
+    def test_only_the_database_is_lost(self):
+        """And the process that misses it is started again and again."""
+        self.begin_with_finals()
+        self.await_whole()
+        before, status = self.finals(), self.look()
+        head = self.cluster.head
+        head.kill()
+        for path in head.data.glob("coordinator.db*"):
+            path.unlink()
+        for _ in range(2):
+            head.launch()
+            self.assertEqual(head.process.wait(), FAILED)
+            self.assertIn("weir admin rebuild-coordinator", head.process.output)
+            self.assertEqual(list(head.data.glob("*.db")), [])
+        done = self.await_rebuilt(self.cluster.nodes[0])
+        self.go_on(done, before, status)
+        self.await_whole()
+        self.finish()
+
+    def test_what_fails_leaves_nothing_behind(self):
+        self.begin_with_finals()
+        other = self.cluster.directory / "other"
+        done = self.rebuild(self.cluster.nodes[0], data=other)
+        self.assertIn("is connected", self.assert_done(done, FAILED).err)
+        self.assertFalse(other.exists())
+        for server in self.cluster.servers:
+            server.kill()
+        done = self.rebuild(self.cluster.nodes[0], data=other)
+        self.assertIn("no node has answered", self.assert_done(done, UNREACHABLE).err)
+        self.assertFalse(other.exists())
+
     def test_a_dead_node_is_waited_for_or_given_up(self):
         self.begin_with_finals()
         self.await_whole()

@@ -98,6 +98,27 @@ TEST_SUITE("windows/window_plan") {
           == (1'000'000'000'000 / 999'983 + 1) * 999'983);
   }
 
+  TEST_CASE("a change that has not begun is taken back without a trace") {
+    auto plan = window_plan::periodic(60);
+    auto before = plan.segments();
+    for (auto mistake : {time_ms{1'000'000'007}, time_ms{0}}) {
+      REQUIRE(plan.prepare(mistake));
+      auto begins = plan.settle(100);
+      REQUIRE(begins);
+      REQUIRE(plan.prepare(60));
+      CHECK(plan.settle(101) == *begins);
+      CHECK(plan.segments() == before);
+    }
+    // Others begin as soon as they can again.
+    REQUIRE(plan.prepare(300));
+    CHECK(plan.settle(102) == 300);
+    // One that has begun stays.
+    REQUIRE(plan.prepare(60));
+    CHECK(plan.settle(500) == 600);
+    CHECK(plan.find(301) == bounds(300, 600));
+    CHECK(plan.segments().size() == 3);
+  }
+
   TEST_CASE("explicit windows are found, and gaps between them are not") {
     auto plan = plan_of({{2000, 3000}, {0, 1000}, {1000, 1500}});
     CHECK(plan.find(0) == bounds(0, 1000));
