@@ -2,6 +2,7 @@
 
 #include "cluster/envelope.hpp"
 #include "cluster/sessions.hpp"
+#include "cluster/sharding.hpp"
 
 #include <fmt/format.h>
 
@@ -125,7 +126,10 @@ result<void> shard::load_meta(const shard_meta& x) {
 }
 
 result<void> shard::load_chunk(std::string_view chunk, uint64_t covers) {
-  auto res = table_.load_chunk(chunk, covers);
+  auto is_mine = [this](std::string_view entity, uint64_t hash) {
+    return hash == entity_hash(entity) && shard_of(hash, shards_) == id_;
+  };
+  auto res = table_.load_chunk(chunk, covers, is_mine);
   if (!res)
     return tl::unexpected<failure>(std::move(res.error()));
   return {};
