@@ -16,8 +16,9 @@ namespace {
 /// 1 knew no windows over all entities.
 constexpr uint8_t meta_version = 2;
 
-/// Decoded blocks kept for reuse: as many as a journal commit usually takes.
-constexpr size_t spare_blocks_max = 16;
+/// Decoded blocks kept for reuse: some 64 KiB each, in each of what may be
+/// thousands of shards.
+constexpr size_t spare_blocks_max = 2;
 
 } // namespace
 
