@@ -1,6 +1,7 @@
 #include "cluster/shard.hpp"
 
 #include "cluster/envelope.hpp"
+#include "cluster/sharding.hpp"
 
 #include <fmt/format.h>
 
@@ -14,8 +15,9 @@ namespace {
 /// 1 knew no windows over all entities.
 constexpr uint8_t meta_version = 2;
 
-/// Decoded blocks kept for reuse: as many as a journal commit usually takes.
-constexpr size_t spare_blocks_max = 16;
+/// Decoded blocks kept for reuse: some 64 KiB each, in each of what may be
+/// thousands of shards.
+constexpr size_t spare_blocks_max = 2;
 
 } // namespace
 
@@ -124,7 +126,10 @@ result<void> shard::load_meta(const shard_meta& x) {
 }
 
 result<void> shard::load_chunk(std::string_view chunk, uint64_t covers) {
-  auto res = table_.load_chunk(chunk, covers);
+  auto is_mine = [this](std::string_view entity, uint64_t hash) {
+    return hash == entity_hash(entity) && shard_of(hash, shards_) == id_;
+  };
+  auto res = table_.load_chunk(chunk, covers, is_mine);
   if (!res)
     return tl::unexpected<failure>(std::move(res.error()));
   return {};

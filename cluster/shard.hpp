@@ -68,7 +68,10 @@ public:
   // -- recovery: meta, chunks, then every entry after from_index, in order
 
   result<void> load_meta(const shard_meta& x);
+
+  /// `damaged` if a hash is not its entity's, or belongs to another shard, too.
   result<void> load_chunk(std::string_view chunk, uint64_t covers);
+
   result<void> replay(const log_entry& x);
 
   /// The log has ended. Fails if that was before the checkpoint's end.

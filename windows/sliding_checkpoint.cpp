@@ -136,7 +136,8 @@ void sliding_table::abort_checkpoint() {
 // -- loading -----------------------------------------------------------------
 
 result<size_t> sliding_table::load_chunk(std::string_view chunk,
-                                         uint64_t covers) {
+                                         uint64_t covers,
+                                         const hash_check& is_right) {
   if (!std::exchange(recovering_, true))
     covers_.resize(slots_);
   auto in = byte_reader{chunk};
@@ -170,7 +171,7 @@ result<size_t> sliding_table::load_chunk(std::string_view chunk,
   for (auto i = uint32_t{1}; i <= n && what.empty(); ++i) {
     auto start = chunk.size() - in.remaining();
     metrics.entity = i;
-    if (!load_entity(in, covers, metrics))
+    if (!load_entity(in, covers, metrics, is_right))
       what = "entity " + std::to_string(i) + " of " + std::to_string(n)
              + ", at byte " + std::to_string(start) + ", makes no sense";
   }
@@ -185,13 +186,14 @@ result<size_t> sliding_table::load_chunk(std::string_view chunk,
 }
 
 bool sliding_table::load_entity(byte_reader& in, uint64_t covers,
-                                dictionary& metrics) {
+                                dictionary& metrics,
+                                const hash_check& is_right) {
   auto hash = in.fixed<uint64_t>();
   auto id = in.string();
   auto last = in.zigzag();
   auto n = in.varint();
   if (!in.ok() || id.size() > name_bytes_max || n > entity_record::series_max
-      || n > in.remaining())
+      || n > in.remaining() || (is_right && !is_right(id, hash)))
     return false;
   auto slot = find(id, hash);
   if (slot == slot_index::none)

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <string>
@@ -167,12 +168,18 @@ public:
 
   // -- recovery --------------------------------------------------------------
 
+  /// Whether a batch that names the entity would bring this hash.
+  using hash_check = std::function<bool(std::string_view id, uint64_t hash)>;
+
   /// Adds the entities of a chunk. Of several states of the same entity the one
   /// that covers more of the log is kept, or else the one loaded last.
   /// @param covers log index of the last entry applied before it was taken.
+  /// @param is_right what the hashes in it have to satisfy. Without it any are
+  ///        taken, and n entities whose hashes are equal cost n^2 steps.
   /// @returns the number of entities in it, or `version_mismatch`, or `damaged`
   ///          if no table writes such bytes; then the table is of no use.
-  result<size_t> load_chunk(std::string_view chunk, uint64_t covers);
+  result<size_t> load_chunk(std::string_view chunk, uint64_t covers,
+                            const hash_check& is_right = {});
 
   /// Releases what only recovery needs.
   void finish_recovery();
@@ -243,7 +250,8 @@ private:
 
   struct dictionary;
 
-  bool load_entity(byte_reader& in, uint64_t covers, dictionary& metrics);
+  bool load_entity(byte_reader& in, uint64_t covers, dictionary& metrics,
+                   const hash_check& is_right);
 
   sliding_options options_;
   time_ms clock_ = std::numeric_limits<time_ms>::min();

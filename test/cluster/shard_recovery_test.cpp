@@ -18,6 +18,24 @@ shard_settings settings(uint64_t version, time_ms retention = 70'000) {
   return res;
 }
 
+/// A chunk of entities that have no series, each with the hash that it says.
+std::string chunk_of(
+  const std::vector<std::pair<std::string, uint64_t>>& entities) {
+  auto res = std::string{};
+  auto out = byte_writer{res};
+  out.fixed(uint8_t{1});
+  out.fixed(static_cast<uint32_t>(entities.size()));
+  out.zigzag(0);
+  out.varint(0);
+  for (auto& [id, hash] : entities) {
+    out.fixed(hash);
+    out.string(id);
+    out.zigzag(shard_now);
+    out.varint(0);
+  }
+  return res;
+}
+
 /// Some entries of every kind, all of them committed.
 void fill(shard_fixture& x) {
   x.lead(1);
@@ -113,6 +131,30 @@ TEST_SUITE("cluster/shard") {
     disk.meta.bytes = bytes;
     disk.chunks[0].first.pop_back();
     CHECK(code_of(restart()) == ec::damaged);
+  }
+
+  TEST_CASE("a chunk whose hashes are not those of its entities is damaged") {
+    auto load = [](const std::string& chunk) {
+      return shard{0, 1}.load_chunk(chunk, 1);
+    };
+    CHECK(load(chunk_of({{"a", entity_hash("a")}, {"b", entity_hash("b")}})));
+    auto wrong = load(chunk_of({{"a", entity_hash("a")}, {"b", 7}}));
+    CHECK(code_of(wrong) == ec::damaged);
+    CHECK(contains(text_of(wrong), "entity 2 of 2"));
+    // If they were all taken, each would be compared with all before it.
+    auto many = std::vector<std::pair<std::string, uint64_t>>{};
+    for (auto i = 0; i < 60'000; ++i)
+      many.emplace_back(std::to_string(i), entity_hash("0"));
+    auto same = load(chunk_of(many));
+    CHECK(code_of(same) == ec::damaged);
+    CHECK(contains(text_of(same), "entity 2 of 60000"));
+  }
+
+  TEST_CASE("a chunk with an entity of another shard is damaged") {
+    auto chunk = chunk_of({{"a", entity_hash("a")}});
+    auto mine = shard_of(entity_hash("a"), 2);
+    CHECK(shard{mine, 2}.load_chunk(chunk, 1));
+    CHECK(code_of(shard{1 - mine, 2}.load_chunk(chunk, 1)) == ec::damaged);
   }
 
   TEST_CASE_FIXTURE(shard_fixture, "an entry that does not decode is damaged, "
