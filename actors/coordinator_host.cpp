@@ -303,6 +303,12 @@ caf::result<producer_opened> coordinator_host_state::open(
        fmt::format("{} producers are connected, the limit of sessions-max; "
                    "try again when some have ended, or raise it",
                    live_.size())});
+  if (x.name.size() > name_bytes_max)
+    return to_error(
+      {ec::invalid_argument,
+       fmt::format("the name of the producer has {} bytes; at most {} are "
+                   "possible",
+                   x.name.size(), name_bytes_max)});
   auto id = x.name.empty() ? random_producer(random_word(), random_word())
                            : named_producer(x.name);
   auto res = sessions_->open(id, x.name, context_.now());

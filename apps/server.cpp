@@ -160,6 +160,16 @@ result<void> server::open_catalog() {
                             "rebuild-coordinator --help`, or restore the "
                             "directory from a copy",
                             dir_->path(), cluster, path));
+  auto lineage = catalog_->lineage();
+  if (!lineage)
+    return tl::unexpected(lineage.error());
+  // Only in a copy there is the start that it holds.
+  if (lineage->held.start != 0)
+    return fail(ec::damaged,
+                fmt::format("{} is a node's copy of a coordinator's directory, "
+                            "which may lack what was decided last; move it "
+                            "away, and use `weir admin rebuild-coordinator`",
+                            path));
   if (contents_.cluster)
     return warn_about_settings();
   auto id = random_id();

@@ -234,6 +234,9 @@ result<std::vector<instruction>> configurations::plan(int64_t now) {
     auto leads = [&](const member& m) {
       return m.node == x.config.primary && is_valid(x, m);
     };
+    // What was asked for in need must not be done in another one, much later.
+    if (std::any_of(members.begin(), members.end(), valid))
+      x.forced.reset();
     if (x.config.epoch == 0)
       done = create(x);
     else if (std::any_of(members.begin(), members.end(), leads)) {

@@ -62,10 +62,9 @@ void configurations::report(const fence_report& x) {
   shard.answers[x.from.node] = x;
 }
 
+/// Whose log is the longest.
 const fence_report& configurations::winner(
   const entry& x, const std::vector<node_disk>& present) const {
-  if (x.forced)
-    return x.answers.at(x.forced->node);
   auto res = &x.answers.at(present.front().node);
   for (auto& disk : present)
     if (auto& answer = x.answers.at(disk.node); !covers(res->end, answer.end))
@@ -105,13 +104,17 @@ result<void> configurations::elect(entry& x, int64_t now,
       damaged += (damaged.empty() ? "" : "; ") + what;
     else
       (nodes_.is_up(disk) ? present : missing).push_back(disk);
+  auto one_is_whole = damaged.empty() || has_member(x, present);
+  auto all_there = one_is_whole && missing.empty() && !present.empty();
+  auto asked = present;
   if (x.forced) {
     auto node = nodes_.find(x.forced->node);
-    auto asked = node != nullptr ? node_disk{node->self.node, node->self.disk}
-                                 : node_disk{};
-    if (std::find(present.begin(), present.end(), asked) == present.end())
-      present.push_back(asked);
-  } else if (!damaged.empty() && !has_member(x, present)) {
+    auto disk = node != nullptr ? node_disk{node->self.node, node->self.disk}
+                                : node_disk{};
+    if (nodes_.is_up(disk)
+        && std::find(asked.begin(), asked.end(), disk) == asked.end())
+      asked.push_back(disk);
+  } else if (!one_is_whole) {
     // It may be the only one to hold something: whoever knows better says so.
     x.trouble = damaged;
     return {};
@@ -130,7 +133,7 @@ result<void> configurations::elect(entry& x, int64_t now,
     i = nodes_.is_up(i->second.from) ? std::next(i) : x.answers.erase(i);
   if (x.fence == 0)
     x.fence = next_epoch(x);
-  auto answered = std::all_of(present.begin(), present.end(), [&](auto& disk) {
+  auto answered = std::all_of(asked.begin(), asked.end(), [&](auto& disk) {
     auto i = x.answers.find(disk.node);
     return i != x.answers.end() && i->second.from.disk == disk.disk;
   });
@@ -139,13 +142,23 @@ result<void> configurations::elect(entry& x, int64_t now,
     if (now - x.fenced_at < options_.repeat)
       return {};
     x.fenced_at = now;
-    for (auto& disk : present)
+    for (auto& disk : asked)
       if (x.answers.count(disk.node) == 0)
         out.push_back({disk.node, fence{x.config.shard, x.fence}});
     return {};
   }
-  auto& best = winner(x, present);
   auto commit = known_commit(x);
+  // All disks are back: what can be had without force, and whole, is had so.
+  if (x.forced && all_there && covers(winner(x, present).end, commit))
+    x.forced.reset();
+  if (x.forced && x.answers.count(x.forced->node) == 0) {
+    auto node = nodes_.find(x.forced->node);
+    x.trouble = fmt::format("node {}, which an operator has promoted, is down; "
+                            "start it, or promote another one",
+                            node != nullptr ? node->name : x.forced->node);
+    return {};
+  }
+  auto& best = x.forced ? x.answers.at(x.forced->node) : winner(x, present);
   if (!covers(best.end, commit) && !(x.forced && x.forced->accept_loss)) {
     x.trouble = fmt::format(
       "the log of node {} ends at entry {} of epoch {}, but entry {} of epoch "

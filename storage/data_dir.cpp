@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <chrono>
 #include <dirent.h>
 #include <fcntl.h>
 #include <memory>
@@ -142,6 +143,16 @@ result<identity> load_identity(const std::string& dir,
   return res;
 }
 
+/// Greater than the last one, and than what a directory came to that was later
+/// put back from a copy: whoever believes that life to be this one would count
+/// on what only the other one has written.
+uint64_t next_incarnation(uint64_t last) {
+  using std::chrono::microseconds;
+  auto now = std::chrono::system_clock::now().time_since_epoch();
+  auto time = std::chrono::duration_cast<microseconds>(now).count();
+  return std::max(last + 1, static_cast<uint64_t>(std::max<int64_t>(time, 0)));
+}
+
 } // namespace
 
 result<std::string> random_id() {
@@ -201,12 +212,13 @@ result<data_dir> data_dir::open(const std::string& path,
   auto who = load_identity(path, path + "/identity");
   if (!who)
     return tl::unexpected(std::move(who.error()));
-  ++who->incarnation;
+  auto fresh = who->incarnation == 0;
+  who->incarnation = next_incarnation(who->incarnation);
   if (!name.empty())
     who->name = name;
   if (auto done = replace_file(path + "/identity", to_text(*who)); !done)
     return tl::unexpected(std::move(done.error()));
-  return data_dir{path, std::move(*held), std::move(*who)};
+  return data_dir{path, std::move(*held), std::move(*who), fresh};
 }
 
 result<void> data_dir::join(const std::string& cluster) {

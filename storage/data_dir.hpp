@@ -45,8 +45,10 @@ result<identity> parse_identity(std::string_view text);
 class data_dir {
 public:
   /// Creates the directory if need be, locks it, and makes or reads its
-  /// identity; the incarnation is greater than ever before, and on the disk. A
-  /// `name` that is not empty replaces the stored one.
+  /// identity; the incarnation is greater than ever before, and on the disk: it
+  /// is the time, in microseconds, or one more than the last one. So it is
+  /// another one, too, than any that a directory had of which this is an older
+  /// copy. A `name` that is not empty replaces the stored one.
   ///
   /// Errors: `in_use` with the id of the process that holds it; `damaged` for
   /// an identity file that is not what was written, or is missing beside
@@ -62,7 +64,7 @@ public:
   /// The identity was made by this start. A database that has to be created in
   /// a directory that is not fresh was lost, or never came to be: `renew_disk`.
   bool fresh() const {
-    return who_.incarnation == 1;
+    return fresh_;
   }
 
   /// Writes down the cluster that this process belongs to, once. Errors:
@@ -81,8 +83,11 @@ public:
   std::string file(std::string_view name) const;
 
 private:
-  data_dir(std::string path, file_handle lock, identity who)
-    : path_(std::move(path)), lock_(std::move(lock)), who_(std::move(who)) {
+  data_dir(std::string path, file_handle lock, identity who, bool fresh)
+    : path_(std::move(path)),
+      lock_(std::move(lock)),
+      who_(std::move(who)),
+      fresh_(fresh) {
     // nop
   }
 
@@ -91,6 +96,7 @@ private:
   std::string path_;
   file_handle lock_;
   identity who_;
+  bool fresh_;
 };
 
 } // namespace weir

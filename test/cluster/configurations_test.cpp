@@ -559,6 +559,76 @@ TEST_SUITE("cluster/configurations") {
     CHECK(config().primary == "b");
   }
 
+  TEST_CASE_FIXTURE(cluster, "a forced promotion that was not needed is no "
+                             "licence for the next loss") {
+    settle();
+    self->nodes().lose("a", now);
+    self->nodes().lose("b", now);
+    join("c");
+    must(self->force(0, {"c", true, true}));
+    // Before c has answered, one of them is back as it was.
+    rejoin("a");
+    plan();
+    report("a");
+    plan();
+    CHECK(config().primary == "a");
+    CHECK(self->trouble(0).empty());
+    // Much later all members are lost again.
+    self->nodes().lose("a", now);
+    plan();
+    CHECK(config().epoch == 1);
+    CHECK(told_to<fence>("c").empty());
+    CHECK(contains(self->trouble(0), "name-a"));
+  }
+
+  TEST_CASE_FIXTURE(cluster, "a forced promotion waits no longer than for all "
+                             "disks") {
+    settle();
+    self->nodes().lose("a", now);
+    join("b");
+    must(self->force(0, {"b", false, true}));
+    plan();
+    auto epoch = told_to<fence>("b").at(0).epoch;
+    answer("b", epoch, {9, 1, 5});
+    plan();
+    CHECK(contains(self->trouble(0), "ends at entry 9"));
+    SUBCASE("that was refused") {
+      join("a");
+    }
+    SUBCASE("with the loss accepted, before it was made") {
+      join("a");
+      must(self->force(0, {"b", true, true}));
+    }
+    SUBCASE("of a node that is down by now") {
+      self->nodes().lose("b", now);
+      plan();
+      CHECK(contains(self->trouble(0), "name-b, which an operator"));
+      join("a");
+      join("b");
+    }
+    plan(600);
+    answer("a", epoch, {10, 1, 6});
+    answer("b", epoch, {9, 1, 5});
+    plan();
+    CHECK(config().primary == "a");
+    CHECK(config().epoch == epoch);
+  }
+
+  TEST_CASE_FIXTURE(cluster, "a loss that is accepted is one, where all disks "
+                             "are there and none holds what was acknowledged") {
+    restart_all();
+    plan();
+    auto epoch = told_to<fence>("a").at(0).epoch;
+    answer("a", epoch, {8, 1, 5});
+    answer("b", epoch, {9, 1, 5});
+    plan();
+    CHECK(contains(self->trouble(0), "ends at entry 9"));
+    must(self->force(0, {"a", true, true}));
+    plan();
+    CHECK(config().primary == "a");
+    CHECK(config().epoch == epoch);
+  }
+
   TEST_CASE_FIXTURE(cluster, "epochs are above every promise that was heard "
                              "of") {
     settle();

@@ -5,6 +5,7 @@ or says what it waits for.
 
 import os
 import random
+import shutil
 import unittest
 
 import damage
@@ -245,6 +246,70 @@ class OnlyCopyTest(harness.SystemTest):
         node.start()
         cluster.wait(2)
         self.assert_answers(cluster, oracle, oracle.questions([60_000]))
+
+
+class OldCopyTest(harness.SystemTest):
+    """A node's directory is put back from a copy that lacks what came after it,
+    and the process lives as many lives as the one that it replaces."""
+
+    def begin(self, nodes):
+        settings = {**faults.SETTINGS, "replicas": nodes, "shards": 4}
+        cluster = self.start(nodes=nodes, settings=settings)
+        self.readings = []
+        self.send(cluster, 0)
+        node = cluster.nodes[0]
+        node.stop()
+        shutil.copytree(node.data, cluster.directory / "copy")
+        node.start()
+        cluster.wait(nodes)
+        self.send(cluster, 3_000)
+        for x in cluster.nodes:
+            x.kill()
+        self.aside = cluster.directory / "aside"
+        os.rename(node.data, self.aside)
+        os.rename(cluster.directory / "copy", node.data)
+        node.start()
+        return cluster, node
+
+    def send(self, cluster, first):
+        readings = [
+            (f"e{i % 97}", faults.BASE + i, i) for i in range(first, first + 3_000)
+        ]
+        self.readings += readings
+        text = "".join(harness.event(*x) for x in readings)
+        self.assert_done(cluster.ingest(text))
+        # The coordinator knows of it, too.
+        self.assert_ledger(cluster, accepted=len(self.readings))
+
+    def assert_all_there(self, cluster):
+        cluster.wait(len(cluster.nodes))
+        oracle = harness.Oracle(self.readings)
+        self.assert_answers(cluster, oracle, oracle.questions([60_000]))
+
+    def test_alone_it_is_not_served(self):
+        cluster, node = self.begin(1)
+
+        def refused():
+            shards = cluster.status()["shards"]
+            return all("was acknowledged" in x["trouble"] for x in shards)
+
+        eventually("what is missing is told", refused)
+        node.kill()
+        shutil.rmtree(node.data)
+        os.rename(self.aside, node.data)
+        node.start()
+        self.assert_all_there(cluster)
+
+    def test_it_waits_for_the_other_copy(self):
+        cluster, _ = self.begin(2)
+
+        def waits():
+            shards = cluster.status()["shards"]
+            return all(x["state"] == "unavailable" for x in shards)
+
+        eventually("the other disk is waited for", waits)
+        cluster.nodes[1].start()
+        self.assert_all_there(cluster)
 
 
 class PageTest(DamageFixture):

@@ -47,6 +47,12 @@ class ProducerTest(SimpleTest):
         self.assert_answered(cluster, range(20))
         self.assertEqual(cluster.ledger()["accepted"], 60)
 
+    def test_a_name_has_a_limit(self):
+        cluster = self.start()
+        done = cluster.ingest(events([1]), "--producer", "x" * 513)
+        self.assertIn("at most 512", self.assert_done(done, code=2).err)
+        self.assert_done(cluster.ingest(events([1]), "--producer", "x" * 512))
+
     def test_what_was_all_sent_before_is_in_the_ledger_as_duplicate(self):
         cluster = self.start()
         args = ("--producer", "p", "--resume")

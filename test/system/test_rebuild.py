@@ -117,8 +117,25 @@ class RebuildTest(faults.FaultTest):
             self.assertEqual(head.process.wait(), FAILED)
             self.assertIn("weir admin rebuild-coordinator", head.process.output)
             self.assertEqual(list(head.data.glob("*.db")), [])
-        done = self.await_rebuilt(self.cluster.nodes[0])
-        self.go_on(done, before, status)
+        # What lies beside is no substitute.
+        node = self.cluster.nodes[1]
+        node.stop()
+        database = head.data / "coordinator.db"
+        shutil.copy(node.data / "coordinator-copy.db", database)
+        node.launch()
+        head.launch()
+        self.assertEqual(head.process.wait(), FAILED)
+        self.assertIn("is a node's copy", head.process.output)
+        database.unlink()
+        seen = []
+
+        def answered():
+            seen.append(self.rebuild(self.cluster.nodes[0]))
+            return seen[-1].code == 0
+
+        eventually("all of them answer", answered)
+        self.go_on(seen[-1], before, status)
+        node.wait_ready()
         self.await_whole()
         self.finish()
 
