@@ -113,6 +113,7 @@ result<bool> configurations::install(entry& x, shard_config next) {
   x.config = std::move(next);
   x.answers.clear();
   x.fence = 0;
+  x.forced.reset();
   x.trouble.clear();
   return *done;
 }
@@ -238,6 +239,8 @@ result<std::vector<instruction>> configurations::plan(int64_t now) {
       done = create(x);
     else if (std::any_of(members.begin(), members.end(), leads)) {
       x.trouble.clear();
+      // What an operator would have lost for want of it is there again.
+      x.forced.reset();
       done = adopt_min_copies(x);
     } else if (now < settled_at_)
       x.trouble = "the coordinator has just started";

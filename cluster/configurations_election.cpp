@@ -105,10 +105,12 @@ result<void> configurations::elect(entry& x, int64_t now,
       damaged += (damaged.empty() ? "" : "; ") + what;
     else
       (nodes_.is_up(disk) ? present : missing).push_back(disk);
+  auto forced = x.forced ? nodes_.find(x.forced->node) : nullptr;
+  // Others may come back before it does.
+  if (forced == nullptr || !forced->up)
+    x.forced.reset();
   if (x.forced) {
-    auto node = nodes_.find(x.forced->node);
-    auto asked = node != nullptr ? node_disk{node->self.node, node->self.disk}
-                                 : node_disk{};
+    auto asked = node_disk{forced->self.node, forced->self.disk};
     if (std::find(present.begin(), present.end(), asked) == present.end())
       present.push_back(asked);
   } else if (!damaged.empty() && !has_member(x, present)) {
@@ -174,13 +176,13 @@ result<void> configurations::elect(entry& x, int64_t now,
   for (auto& disk : disks)
     if (!(disk == node_disk{best.from.node, best.from.disk}))
       next.eligible.push_back(disk);
+  auto with_loss = x.forced && x.forced->accept_loss;
   auto done = install(x, std::move(next));
   if (!done)
     return tl::unexpected(std::move(done.error()));
   // What is lost is no longer waited for.
-  if (x.forced && x.forced->accept_loss)
+  if (with_loss)
     x.committed = {};
-  x.forced.reset();
   return {};
 }
 

@@ -543,6 +543,51 @@ TEST_SUITE("cluster/configurations") {
     CHECK(self->committed(0).index == 0);
   }
 
+  TEST_CASE_FIXTURE(cluster, "a promotion by force that was not needed in the "
+                             "end is none later") {
+    settle();
+    self->nodes().lose("a", now);
+    join("b");
+    must(self->force(0, {"b", true, true}));
+    plan();
+    auto first = told_to<fence>("b").at(0).epoch;
+    rejoin("a");
+    plan();
+    CHECK(config().primary == "a");
+    // Another time both disks are there, and the longer log leads.
+    join("a");
+    join("b");
+    now += 1'000;
+    plan();
+    auto epoch = told_to<fence>("b").at(0).epoch;
+    CHECK(epoch >= first);
+    answer("b", epoch, {9, 1, 5});
+    answer("a", epoch, {10, 1, 5});
+    plan();
+    CHECK(config().primary == "a");
+  }
+
+  TEST_CASE_FIXTURE(cluster, "a node that dies before it could be promoted by "
+                             "force is not waited for") {
+    settle();
+    self->nodes().lose("a", now);
+    join("b");
+    must(self->force(0, {"b", true, true}));
+    plan();
+    self->nodes().lose("b", now);
+    plan();
+    CHECK(contains(self->trouble(0), "are down"));
+    join("b");
+    join("a");
+    now += 1'000;
+    plan();
+    auto epoch = told_to<fence>("a").at(0).epoch;
+    answer("b", epoch, {9, 1, 5});
+    answer("a", epoch, {10, 1, 5});
+    plan();
+    CHECK(config().primary == "a");
+  }
+
   TEST_CASE_FIXTURE(cluster, "without the old primary's promise a forced "
                              "promotion needs the word that it is stopped") {
     settle();
