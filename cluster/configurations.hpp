@@ -106,7 +106,7 @@ public:
   /// Fails with `conflict` while the shard has a valid member, and with
   /// `not_found` if the node is not up. Takes effect in `plan`, or is refused
   /// there: see `trouble`. Holds until the shard has a primary, or the node is
-  /// down: a later loss is another decision.
+  /// down or its copy damaged: a later loss is another decision.
   result<void> force(uint32_t shard, const forced_promotion& x);
 
   // -- decisions

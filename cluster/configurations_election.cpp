@@ -106,8 +106,9 @@ result<void> configurations::elect(entry& x, int64_t now,
     else
       (nodes_.is_up(disk) ? present : missing).push_back(disk);
   auto forced = x.forced ? nodes_.find(x.forced->node) : nullptr;
-  // Others may come back before it does.
-  if (forced == nullptr || !forced->up)
+  // It will not answer; others may come back meanwhile.
+  if (forced == nullptr || !forced->up
+      || !damage(x, {forced->self.node, forced->self.disk}).empty())
     x.forced.reset();
   if (x.forced) {
     auto asked = node_disk{forced->self.node, forced->self.disk};
