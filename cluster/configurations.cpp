@@ -113,6 +113,7 @@ result<bool> configurations::install(entry& x, shard_config next) {
   x.config = std::move(next);
   x.answers.clear();
   x.fence = 0;
+  x.forced.reset();
   x.trouble.clear();
   return *done;
 }

@@ -106,14 +106,18 @@ result<void> configurations::elect(entry& x, int64_t now,
       (nodes_.is_up(disk) ? present : missing).push_back(disk);
   auto one_is_whole = damaged.empty() || has_member(x, present);
   auto all_there = one_is_whole && missing.empty() && !present.empty();
+  auto forced = x.forced ? nodes_.find(x.forced->node) : nullptr;
+  auto promoted = forced != nullptr
+                    ? node_disk{forced->self.node, forced->self.disk}
+                    : node_disk{};
+  // A copy of no use would never answer.
+  if (!damage(x, promoted).empty())
+    x.forced.reset();
   auto asked = present;
   if (x.forced) {
-    auto node = nodes_.find(x.forced->node);
-    auto disk = node != nullptr ? node_disk{node->self.node, node->self.disk}
-                                : node_disk{};
-    if (nodes_.is_up(disk)
-        && std::find(asked.begin(), asked.end(), disk) == asked.end())
-      asked.push_back(disk);
+    if (nodes_.is_up(promoted)
+        && std::find(asked.begin(), asked.end(), promoted) == asked.end())
+      asked.push_back(promoted);
   } else if (!one_is_whole) {
     // It may be the only one to hold something: whoever knows better says so.
     x.trouble = damaged;
@@ -152,10 +156,9 @@ result<void> configurations::elect(entry& x, int64_t now,
   if (x.forced && all_there && covers(winner(x, present).end, commit))
     x.forced.reset();
   if (x.forced && x.answers.count(x.forced->node) == 0) {
-    auto node = nodes_.find(x.forced->node);
     x.trouble = fmt::format("node {}, which an operator has promoted, is down; "
                             "start it, or promote another one",
-                            node != nullptr ? node->name : x.forced->node);
+                            forced != nullptr ? forced->name : x.forced->node);
     return {};
   }
   auto& best = x.forced ? x.answers.at(x.forced->node) : winner(x, present);
@@ -187,13 +190,13 @@ result<void> configurations::elect(entry& x, int64_t now,
   for (auto& disk : disks)
     if (!(disk == node_disk{best.from.node, best.from.disk}))
       next.eligible.push_back(disk);
+  auto with_loss = x.forced && x.forced->accept_loss;
   auto done = install(x, std::move(next));
   if (!done)
     return tl::unexpected(std::move(done.error()));
   // What is lost is no longer waited for.
-  if (x.forced && x.forced->accept_loss)
+  if (with_loss)
     x.committed = {};
-  x.forced.reset();
   return {};
 }
 

@@ -543,6 +543,27 @@ TEST_SUITE("cluster/configurations") {
     CHECK(self->committed(0).index == 0);
   }
 
+  TEST_CASE_FIXTURE(cluster, "a node whose copy is damaged before it could be "
+                             "promoted by force is not waited for") {
+    settle();
+    self->nodes().lose("a", now);
+    join("b");
+    must(self->force(0, {"b", true, true}));
+    plan();
+    join("b");
+    auto damaged = report_of("b");
+    damaged.failed = true;
+    self->report(lives["b"], {damaged}, now);
+    join("a");
+    now += 1'000;
+    plan();
+    auto epoch = told_to<fence>("a").at(0).epoch;
+    answer("a", epoch, {10, 1, 5});
+    plan();
+    CHECK(config().primary == "a");
+    CHECK(config().epoch == epoch);
+  }
+
   TEST_CASE_FIXTURE(cluster, "without the old primary's promise a forced "
                              "promotion needs the word that it is stopped") {
     settle();

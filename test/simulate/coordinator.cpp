@@ -2,6 +2,8 @@
 #include "test/simulate/rule.hpp"
 #include "test/simulate/simulation.hpp"
 
+#include <algorithm>
+
 // The coordinator of a simulation, and what passes between it and the nodes.
 
 namespace weir::test {
@@ -83,14 +85,36 @@ void simulation::plan() {
   auto next = coordinator_->plan(coordinator_clock());
   if (!next)
     return; // Its disk is full; it tries again.
+  note_losses();
   for (auto& x : *next)
     if (!chance(5))
-      instructions_.push_back(std::move(x));
+      instructions_.push_back({std::move(x), windows_->sealed_through()});
   ask_for_seals();
 }
 
+/// Where an operator has let a node lead that lacks something, that is lost,
+/// and producers are started again: what they find missing they send once more.
+void simulation::note_losses() {
+  for (auto& x : shards_) {
+    auto asked = forced_.find(x->number);
+    auto& config = x->config();
+    if (asked == forced_.end() || asked->second.epoch == 0
+        || config.epoch <= asked->second.epoch)
+      continue;
+    asked->second.epoch = 0;
+    if (config.primary != asked->second.node || config.members.size() > 1)
+      continue;
+    note("{} leads shard {} by force, with what it has", config.primary,
+         x->number);
+    rules_[x->number]->give_up_all_but(config.primary);
+    for (auto& input : producers_)
+      input.kill();
+  }
+}
+
 void simulation::instruct(size_t i) {
-  auto x = std::move(instructions_[i]);
+  auto letter = std::move(instructions_[i]);
+  auto& x = letter.what;
   instructions_.erase(instructions_.begin() + static_cast<ptrdiff_t>(i));
   // What was said to another life is not for this one.
   if (!runs(x.node) || !machines_[x.node].joined
@@ -100,6 +124,8 @@ void simulation::instruct(size_t i) {
     auto& to = *shards_[news->config.shard];
     note("{} is told: shard {}, epoch {}", x.node, to.number,
          news->config.epoch);
+    auto& sealed = machines_[x.node].sealed_through;
+    sealed = std::max(sealed, letter.sealed_through);
     to.announce(x.node, *news);
     to.carry_out(x.node);
     enter_rules(to, x.node);

@@ -1,6 +1,7 @@
 #include "test/simulate/simulation.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 // What goes wrong in a simulation.
@@ -12,14 +13,11 @@ namespace {
 /// Letters that come late are few at a time.
 constexpr size_t late_max = 50;
 
-/// Of what happens around one shard while its logs diverge.
-constexpr uint32_t burst = 100;
-
 } // namespace
 
 void simulation::hurt() {
   auto id = any_node();
-  switch (dice(20)) {
+  switch (dice(24)) {
     case 0:
     case 1:
     case 2:
@@ -64,6 +62,14 @@ void simulation::hurt() {
       return cut_link(any_shard());
     case 18:
       return change_copies();
+    case 19:
+    case 20:
+      return restart_in_time(dice(3) == 0 ? id : newcomer(any_shard()));
+    case 21:
+    case 22:
+      if (dice(4) == 0)
+        return promote_by_force(any_shard());
+      return lead_twice(any_shard());
     default:
       catalog_.full = !catalog_.full && dice(2) == 0;
       around_->store.disk_full = catalog_.full;
@@ -91,6 +97,7 @@ void simulation::ease() {
   }
   for (auto& disk : lost_)
     coordinator_->nodes().declare_gone(disk);
+  empty_damaged_nodes();
   note("for a while, most things go well");
 }
 
@@ -106,9 +113,28 @@ void simulation::crash(const std::string& id) {
   machine.final_through = before_time;
   machine.sealed_through = before_time;
   machine.sealing.clear();
+  // Whoever reconnects soon enough never says that it was away.
+  for (auto& [other, at] : machines_)
+    if (other != id && dice(2) == 0)
+      broken_.push_back({other, id});
   // A connection that breaks tells, if it does not just hang.
   if (dice(2) == 0)
     coordinator_->nodes().lose(id, coordinator_clock());
+}
+
+/// Perhaps only when the other process, or its successor, is there again.
+void simulation::hear_of_broken_link() {
+  if (broken_.empty())
+    return;
+  auto link = broken_.front();
+  broken_.pop_front();
+  if (!runs(link.at))
+    return;
+  note("{} hears that its connection to {} is lost", link.at, link.to);
+  for (auto& x : shards_) {
+    x->at(link.at).disconnected(link.to, x->clock(link.at));
+    x->carry_out(link.at);
+  }
 }
 
 void simulation::start(const std::string& id) {
@@ -143,14 +169,6 @@ void simulation::spoil_disk(const std::string& id) {
   for (auto& x : rules_)
     if (!x->survives_without(id, true))
       return;
-  // A damaged copy is no second one, and can't become one before the first one
-  // has committed something: with two that must be, an operator has to act.
-  if (wishes_.min_copies > 1)
-    return;
-  for (auto& x : shards_)
-    if (x->config().min_copies > 1)
-      return;
-  spoiled_ = true;
   crash(id);
   for (auto& x : shards_) {
     auto& node = x->nodes.at(id);
@@ -204,6 +222,10 @@ void simulation::cut_off(const std::string& id) {
     default:
       note("{} and {} don't reach each other", id, other);
       around_->cut_off.insert({id, other});
+      if (other != "coordinator" && other != id) {
+        broken_.push_back({id, other});
+        broken_.push_back({other, id});
+      }
   }
 }
 
@@ -246,55 +268,6 @@ void simulation::pause(const std::string& id) {
        machine.clock_stands ? ", and its clock does, too" : "");
 }
 
-bool simulation::is_copying(world& x) const {
-  auto leader = x.nodes.find(x.config().primary);
-  return leader != x.nodes.end() && !leader->second.open.empty();
-}
-
-/// A primary is taken for dead although it lives: logs diverge, since some of
-/// those that follow hear no more of it while it still gets readings. It may
-/// lead again before all that it has sent as the primary that it was arrives.
-void simulation::depose(world& x) {
-  auto leader = x.config().primary;
-  if (leader.empty() || !runs(leader))
-    return;
-  for (auto& m : x.config().members)
-    if (m.node != leader && dice(2) == 0)
-      around_->one_way.insert({leader, m.node});
-  note("{} will be taken for dead; not all hear it any more", leader);
-  for (auto n = dice(burst); n > 0; --n) {
-    work(producers_[any(producers)]);
-    if (!appends_.empty())
-      pass_append(0);
-    if (!x.network.empty())
-      pass_letter(x);
-    auto id = any_node();
-    if (runs(id) && x.nodes.at(id).disk.waiting() > 0)
-      x.sync_one(id);
-    check(x);
-  }
-  note("{} is taken for dead", leader);
-  coordinator_->nodes().lose(leader, coordinator_clock());
-}
-
-/// The primary leads no more while it sends a checkpoint, and may soon do so
-/// again: until then, whoever has a part of it hears of nobody else.
-void simulation::interrupt_copy(world& x) {
-  auto leader = x.config().primary;
-  if (!runs(leader) || around_->now < coordinator_stands_until_)
-    return;
-  note("{} is taken for dead while it sends a checkpoint", leader);
-  around_->cut_off.clear();
-  around_->one_way.clear();
-  for (auto& [to, open] : x.nodes.at(leader).open)
-    for (auto& [other, machine] : machines_)
-      if (other != leader && other != to)
-        around_->cut_off.insert({to, other});
-  coordinator_->nodes().lose(leader, coordinator_clock());
-  plan();
-  beat(leader);
-}
-
 /// Between a primary and one that follows it, in one direction: what one of
 /// them knows of the other one is no longer so.
 void simulation::cut_link(world& x) {
@@ -312,8 +285,7 @@ void simulation::cut_link(world& x) {
 /// An operator wants more copies, or fewer.
 void simulation::change_copies() {
   wishes_.replicas = any_number_of_copies();
-  auto fewest = 1 + dice(std::min(2u, wishes_.replicas));
-  wishes_.min_copies = spoiled_ ? 1 : static_cast<uint32_t>(fewest);
+  wishes_.min_copies = 1 + dice(std::min(2u, wishes_.replicas));
   note("{} copies are wanted, and no fewer than {} acknowledge",
        wishes_.replicas, wishes_.min_copies);
   coordinator_->set_options(wishes_);
@@ -333,11 +305,13 @@ void simulation::pass_letter(world& x) {
   if (late_.size() < late_max && chance(3))
     late_.push_back({x.number, *at});
   if (auto held = std::get_if<replicated>(&at->message)) {
-    auto& most = boasts_[{x.number, at->from, at->to}];
-    auto known = std::get_if<replicated>(&most.message);
-    if (known == nullptr || !(known->from == held->from)
-        || known->held.index < held->held.index)
-      most = *at;
+    auto& all = boasts_[{x.number, at->from, at->to}];
+    auto of = [](const world::letter& y) {
+      return std::get<replicated>(y.message).from.incarnation;
+    };
+    if (!all.empty() && of(all.begin()->second) != held->from.incarnation)
+      all.clear();
+    all[held->held.index] = *at;
   }
   if (chance(3))
     x.network.erase(at);
@@ -357,16 +331,20 @@ void simulation::pass_late_letter() {
     shards_[letter.shard]->deliver(letter.letter);
 }
 
-/// Whoever leads once more, or still, hears again of what others held when
-/// their logs were longer.
+/// Whoever leads once more, or still, hears again of what others held before:
+/// of all that it has an entry for, the most.
 void simulation::pass_boast(world& x) {
   auto leader = x.config().primary;
   if (leader.empty() || !runs(leader))
     return;
+  auto end = x.at(leader).state().tail().index;
   for (auto& [id, machine] : machines_) {
     auto known = boasts_.find({x.number, id, leader});
-    if (known != boasts_.end())
-      x.deliver(world::letter{known->second});
+    if (known == boasts_.end())
+      continue;
+    auto next = known->second.upper_bound(end);
+    if (next != known->second.begin())
+      x.deliver(world::letter{std::prev(next)->second});
   }
 }
 

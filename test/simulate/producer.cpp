@@ -28,7 +28,8 @@ input_record make(size_t number, uint64_t n, uint32_t shards) {
   res.entity
     = 'p' + std::to_string(number) + 'e' + std::to_string(n % entities);
   res.time = input_begin + static_cast<time_ms>(n) * input_step;
-  res.value = static_cast<int64_t>(hash % 1'000'000);
+  // Tells each record from any other one, also in a sum that a double holds.
+  res.value = static_cast<int64_t>(hash >> 24);
   if (n % 13 == 0) {
     res.what = input_record::kind::malformed;
   } else if (n % 17 == 0) {
@@ -147,6 +148,16 @@ report_session producer::report() const {
 
 uint64_t producer::records(uint32_t shard, uint64_t position) const {
   return records_[shard][std::min<uint64_t>(position, input_.size())];
+}
+
+int64_t producer::sum(const std::string& entity, uint32_t shard,
+                      uint64_t position) const {
+  auto res = int64_t{0};
+  for (auto i = size_t{0}; i < std::min<uint64_t>(position, input_.size()); ++i)
+    if (auto& x = input_[i]; x.shard == shard && x.entity == entity
+                             && x.what == input_record::kind::plain)
+      res += x.value;
+  return res;
 }
 
 uint64_t producer::readings(const std::string& entity, uint32_t shard,

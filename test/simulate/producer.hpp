@@ -123,7 +123,11 @@ public:
   /// Records for `shard` up to number `position`.
   uint64_t records(uint32_t shard, uint64_t position) const;
 
-  /// The same, but of one entity.
+  /// Sum of the values of one entity's readings up to there.
+  int64_t sum(const std::string& entity, uint32_t shard,
+              uint64_t position) const;
+
+  /// The same as `records`, but of one entity.
   uint64_t readings(const std::string& entity, uint32_t shard,
                     uint64_t position) const;
 

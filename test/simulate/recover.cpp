@@ -23,6 +23,7 @@ void simulation::heal() {
     machine.pace = 1'000;
     machine.stands_until = 0;
     machine.disk_slowness = 1;
+    machine.emptied = false;
     coordinator_->nodes().drain(id, false);
     auto failed = false;
     for (auto& x : shards_) {
@@ -38,6 +39,26 @@ void simulation::heal() {
   }
   while (!late_.empty())
     pass_late_letter();
+  while (!broken_.empty())
+    hear_of_broken_link();
+}
+
+/// A damaged copy is counted on until those that remain have committed
+/// something, which they don't where they are fewer than must acknowledge. An
+/// operator empties its node until that is so.
+void simulation::empty_damaged_nodes() {
+  for (auto& [id, machine] : machines_) {
+    auto held_up = std::any_of(shards_.begin(), shards_.end(), [&](auto& x) {
+      auto& node = x->nodes.at(id);
+      auto& config = x->config();
+      return node.disk.damaged && config.min_copies > config.members.size();
+    });
+    if (held_up == machine.emptied)
+      continue;
+    note("{} is emptied{}", id, held_up ? "" : " no more");
+    machine.emptied = held_up;
+    coordinator_->nodes().drain(id, held_up);
+  }
 }
 
 /// Where nobody in sync is left but a damaged copy, a shard waits for an
@@ -75,6 +96,8 @@ void simulation::recover() {
     round += banned ? 0 : 1;
     if (round >= rounds_max / 2 && round % 20 == 0)
       replace_damaged_disks();
+    if (round % 20 == 0)
+      empty_damaged_nodes();
     for (auto& [id, x] : machines_)
       beat(id);
     plan();
@@ -149,6 +172,12 @@ const char* simulation::missing(world& x) {
                     || nodes.backup_only(target.front(), now);
   auto last = x.at(config.primary).state().applied();
   for (auto& m : config.members) {
+    auto report = x.at(m.node).report();
+    auto leads = m.node == config.primary;
+    if (report.epoch != config.epoch || !report.text.empty()
+        || report.role
+             != (leads ? replica_role::primary : replica_role::backup))
+      return "when all goes well, each member knows what it is";
     if (!leads_well
         || std::find(target.begin(), target.end(), m.node) == target.end())
       return "when all goes well, each copy comes to where it belongs";

@@ -5,6 +5,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+#include <iterator>
 #include <string>
 
 namespace weir::test {
@@ -36,6 +39,13 @@ bool holds(const memory_disk& disk, uint64_t index, uint64_t known) {
     return true;
   auto chain = chain_at(disk, index);
   return chain ? *chain == known : in_checkpoint(disk, index);
+}
+
+/// About all of an entity's readings.
+sliding_answer answer_of(const shard& x, const std::string& entity) {
+  auto ignored = time_ms{0};
+  return x.average(entity, entity_hash(entity), default_metric, std::nullopt,
+                   x.settings().verdicts.retention, 0, world_now, ignored);
 }
 
 /// Who is who, whatever `member` takes for the same.
@@ -97,11 +107,13 @@ void rules::check_leaders(const world_node& x) {
 void rules::check_applied(const world_node& x) {
   auto& state = x.core->state();
   auto& applied = state.applied();
-  auto [known, is_new] = committed_.emplace(applied.index, applied);
-  if (!is_new && known->second.chain != applied.chain)
-    broken("what is committed is the same everywhere",
-           fmt::format("entry {} of {} is another one than before",
-                       applied.index, name_of(x.self)));
+  if (lost_.count(applied.chain) == 0) {
+    auto [known, is_new] = committed_.emplace(applied.index, applied);
+    if (!is_new && known->second.chain != applied.chain)
+      broken("what is committed is the same everywhere",
+             fmt::format("entry {} of {} is another one than before",
+                         applied.index, name_of(x.self)));
+  }
   auto& ledger = state.ledger();
   auto wanted = uint64_t{0};
   for (auto& input : inputs_)
@@ -111,6 +123,7 @@ void rules::check_applied(const world_node& x) {
     broken("each record is counted once",
            fmt::format("{} counts {} readings in {} records", name_of(x.self),
                        ledger.total(), wanted));
+  in_windows_ = std::max(in_windows_, state.rollup_ledger().in);
   auto windows = state.rollup_ledger().total();
   if (windows != ledger.accepted + ledger.late)
     broken("each reading is in a window, late or outside, once",
@@ -120,6 +133,40 @@ void rules::check_applied(const world_node& x) {
 
 void rules::spoiled(const member& x) {
   spoiled_[{x.node, x.disk}] = x.incarnation;
+}
+
+void rules::give_up_all_but(const std::string& node) {
+  auto& kept = world_.nodes.at(node).disk;
+  auto give_up = [&](const log_position& x) {
+    if (!holds(kept, x.index, x.chain))
+      lost_.insert(x.chain);
+  };
+  for (auto& [id, x] : world_.nodes) {
+    for (auto& entry : x.disk.log)
+      give_up({entry.index, entry.epoch, entry.chain});
+    if (x.disk.saved)
+      give_up(x.disk.saved->meta.end);
+    if (!x.up || id == node)
+      continue;
+    auto& state = x.core->state();
+    give_up(state.applied());
+    for (auto i = state.applied().index + 1; i <= state.tail().index; ++i) {
+      auto entry = state.uncommitted_at(i);
+      give_up({entry->index, entry->epoch, entry->chain});
+    }
+  }
+  for (auto i = committed_.begin(); i != committed_.end();) {
+    give_up(i->second);
+    i = lost_.count(i->second.chain) > 0 ? committed_.erase(i) : std::next(i);
+  }
+  if (lost_.count(acknowledged_to_.chain) > 0)
+    acknowledged_to_
+      = committed_.empty() ? log_position{} : committed_.rbegin()->second;
+  world_.acknowledged.clear();
+  // It may have crashed again: then nobody knows what it has.
+  auto& core = world_.nodes.at(node).core;
+  auto kept_in = core != nullptr ? core->state().rollup_ledger().in : 0;
+  lost_in_ = in_windows_ - std::min(in_windows_, kept_in);
 }
 
 bool rules::is_spoiled(const member& x) const {
@@ -175,11 +222,7 @@ void rules::check_in_sync(const member& x) const {
 
 void rules::check_answer(const world_node& x, const producer& input,
                          const input_record& record) const {
-  auto ignored = time_ms{0};
-  auto& state = x.core->state();
-  auto answer = state.average(
-    record.entity, entity_hash(record.entity), default_metric, std::nullopt,
-    state.settings().verdicts.retention, 0, world_now, ignored);
+  auto answer = answer_of(x.core->state(), record.entity);
   auto acknowledged = world_.acknowledged.find(input.id());
   auto least = uint64_t{0};
   // One that was replaced and has not heard of it answers as of then.
@@ -215,6 +258,20 @@ void rules::check_same(const world_node& x) const {
   }
 }
 
+/// Nothing lost, nothing twice, nothing invented: each record has a value of
+/// its own, so that their sum tells which ones there are.
+void rules::check_end(const world_node& x, const producer& input,
+                      const std::string& entity) const {
+  auto answer = answer_of(x.core->state(), entity);
+  auto all = input.input().size();
+  auto sum = std::llround(answer.average * static_cast<double>(answer.count));
+  if (answer.count != input.readings(entity, world_.number, all)
+      || sum != input.sum(entity, world_.number, all))
+    broken("in the end an average is that of each record, once",
+           fmt::format("{} counts {} readings of {}, whose sum is {}",
+                       name_of(x.self), answer.count, entity, sum));
+}
+
 void rules::check_end() {
   for (auto& x : world_.config().members) {
     auto& node = world_.nodes.at(x.node);
@@ -231,7 +288,7 @@ void rules::check_end() {
       for (auto& record : input.input())
         if (record.what == input_record::kind::plain
             && record.shard == world_.number)
-          check_answer(node, input, record);
+          check_end(node, input, record.entity);
     }
   }
 }

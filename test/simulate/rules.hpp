@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -43,6 +44,11 @@ public:
   /// need not hold what they did.
   void spoiled(const member& x);
 
+  /// An operator has let `node` lead although it may lack something: what it
+  /// lacks is lost, and replicas that have applied it are of no account until
+  /// they have begun anew.
+  void give_up_all_but(const std::string& node);
+
   /// Everything that is committed is on the disk of a member, or of one
   /// that is asked when these are gone, other than `node`.
   bool survives_without(const std::string& node,
@@ -53,10 +59,18 @@ public:
     return committed_.empty() ? 0 : committed_.rbegin()->first;
   }
 
+  /// Readings in windows that were given up, at most: final results may have
+  /// them all the same.
+  uint64_t lost_in() const {
+    return lost_in_;
+  }
+
 private:
   void check_leaders(const world_node& x);
   void check_applied(const world_node& x);
   void check_in_sync(const member& x) const;
+  void check_end(const world_node& x, const producer& input,
+                 const std::string& entity) const;
   bool is_spoiled(const member& x) const;
 
   world& world_;
@@ -68,6 +82,11 @@ private:
   std::map<uint64_t, log_position> committed_;
   /// The end of what was acknowledged.
   log_position acknowledged_to_;
+  /// Readings in windows, the most that any replica has had.
+  uint64_t in_windows_ = 0;
+  uint64_t lost_in_ = 0;
+  /// Chain values of what was given up.
+  std::set<uint64_t> lost_;
   /// By node and disk: the life that it was spoiled in.
   std::map<std::pair<std::string, std::string>, uint64_t> spoiled_;
 };

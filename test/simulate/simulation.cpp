@@ -216,6 +216,8 @@ void simulation::step() {
         pass_late_letter();
       if (chance(20))
         pass_boast(x);
+      if (chance(50))
+        hear_of_broken_link();
       break;
     default:
       if (chance(roughness_) && dice(6) == 0) {

@@ -78,6 +78,28 @@ private:
     time_ms sealed_through = before_time;
     /// Its shards that are to be sealed and have not answered yet.
     std::map<uint32_t, seal_range> sealing;
+    /// An operator empties it, for what is damaged on its disk.
+    bool emptied = false;
+  };
+
+  /// A connection to another node that is lost, and its end that has not heard
+  /// of it yet.
+  struct broken_link {
+    std::string at;
+    std::string to;
+  };
+
+  /// An instruction on its way, and up to where windows were sealed when it was
+  /// given.
+  struct instruction_letter {
+    instruction what;
+    time_ms sealed_through = before_time;
+  };
+
+  /// An operator has asked for this node to lead, whatever is lost by that.
+  struct forced_leader {
+    std::string node;
+    uint64_t epoch = 0;
   };
 
   /// Who leads a shard, as far as a producer knows.
@@ -135,6 +157,7 @@ private:
   void join(const std::string& id);
   void beat(const std::string& id);
   void plan();
+  void note_losses();
   void instruct(size_t i);
   void drop_copy_of(world& x, const std::string& id);
   void answer_proposals(world& x);
@@ -173,25 +196,36 @@ private:
   void ease();
   void crash(const std::string& id);
   void start(const std::string& id);
+  void hear_of_broken_link();
   void lose_disk(const std::string& id);
   void spoil_disk(const std::string& id);
   void restart_actor(world& x, const std::string& id);
   void cut_off(const std::string& id);
   void hurt_disk(const std::string& id);
   void pause(const std::string& id);
-  void depose(world& x);
-  void interrupt_copy(world& x);
-  bool is_copying(world& x) const;
   void cut_link(world& x);
   void change_copies();
   void pass_letter(world& x);
   void pass_late_letter();
   void pass_boast(world& x);
 
+  // Stories of several troubles: stories.cpp.
+  std::string newcomer(world& x);
+  void restart_in_time(const std::string& id);
+  void depose(world& x);
+  void interrupt_copy(world& x);
+  bool is_copying(world& x) const;
+  void lead_twice(world& x);
+  void promote_by_force(world& x);
+  std::string heir(world& x) const;
+  bool all_run(const shard_config& x) const;
+  void go_on(world& x, bool with_work);
+
   // And right again: recover.cpp.
   void heal();
   void recover();
   void replace_damaged_disks();
+  void empty_damaged_nodes();
   bool finish_all();
   bool finish_round();
   /// What is not as it should be after quiet, or null.
@@ -214,23 +248,25 @@ private:
   std::unique_ptr<configurations> coordinator_;
   std::unique_ptr<rollup_registry> windows_;
   std::unique_ptr<session_registry> sessions_;
-  /// What lay on some disk was damaged.
-  bool spoiled_ = false;
   configuration_options wishes_;
   membership_options trust_;
   rollup_settings window_wishes_;
   /// It stands still until then.
   int64_t coordinator_stands_until_ = 0;
   int64_t coordinator_ahead_ = 0;
-  std::deque<instruction> instructions_;
+  std::deque<instruction_letter> instructions_;
   std::deque<seal_letter> seals_;
   std::deque<sealed_letter> sealed_;
   std::deque<append_letter> appends_;
   std::deque<late_letter> late_;
-  /// By shard, who sent it and to whom: of all acknowledgements of that life
-  /// the one that claims most.
-  std::map<std::tuple<uint32_t, std::string, std::string>, world::letter>
+  /// By shard, who sent it and to whom: all acknowledgements of that life, by
+  /// what they claim.
+  std::map<std::tuple<uint32_t, std::string, std::string>,
+           std::map<uint64_t, world::letter>>
     boasts_;
+  std::deque<broken_link> broken_;
+  /// By shard; each is promoted by force once in a story at most.
+  std::map<uint32_t, forced_leader> forced_;
   /// What each session has reported, by producer and session: malformed,
   /// duplicate.
   std::map<std::pair<std::string, uint64_t>, std::pair<uint64_t, uint64_t>>

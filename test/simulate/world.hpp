@@ -95,6 +95,8 @@ struct world {
   std::map<producer_id, uint64_t> acknowledged;
   /// The copies of the last acknowledgement.
   uint32_t copies = 0;
+  /// Messages between replicas so far.
+  uint64_t delivered = 0;
   /// Told of each acknowledgement, before it counts.
   std::function<void(const world_node&, const producers_acknowledge&)>
     on_acknowledge;
