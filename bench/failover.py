@@ -16,24 +16,19 @@ Parts:
 `copies`    throughput with two copies and with one, in pairs.
 """
 
-import argparse
 import json
 import math
-import os
 import pathlib
 import re
-import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "test" / "system"))
-
-import faults  # noqa: E402
-import harness  # noqa: E402
+import common  # First: it knows where the harness is.
+import faults
+import harness
+from common import spread
 
 PARTS = ["failover", "moves", "upgrade", "join", "copies"]
 SHARDS = 32
@@ -43,15 +38,6 @@ WRITE = 1_000
 JOINS = 4
 # Seconds that a producer runs before the node comes.
 CALM = 2.0
-
-
-def spread(xs, digits):
-    return {
-        "median": round(statistics.median(xs), digits),
-        "min": round(min(xs), digits),
-        "max": round(max(xs), digits),
-        "runs": len(xs),
-    }
 
 
 def show(what, unit, x):
@@ -330,27 +316,13 @@ class Bench:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--dir", default=tempfile.gettempdir())
-    parser.add_argument("--rounds", type=int, default=20, help="kills")
-    parser.add_argument("--runs", type=int, default=5, help="joins and pairs")
-    parser.add_argument(
+    options = common.parser(__doc__, PARTS)
+    options.add_argument("--rounds", type=int, default=20, help="kills")
+    options.add_argument("--runs", type=int, default=5, help="joins and pairs")
+    options.add_argument(
         "--seconds", type=int, default=60, help="most that moves may take"
     )
-    parser.add_argument("--json", help="file for all figures")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=" ".join(PARTS))
-    args = parser.parse_args()
-    for part in args.parts:
-        if part not in PARTS:
-            parser.error(f"{part} is none of {', '.join(PARTS)}")
-    os.makedirs(args.dir, exist_ok=True)
-    tempfile.tempdir = args.dir  # Clusters keep their data there.
-    bench = Bench(args)
-    for part in args.parts or PARTS:
-        getattr(bench, part)()
-    if args.json:
-        text = json.dumps(bench.results, indent=2) + "\n"
-        pathlib.Path(args.json).write_text(text, encoding="utf-8")
+    common.run(Bench, options, PARTS)
 
 
 if __name__ == "__main__":

@@ -9,23 +9,20 @@ with -DWEIR_BENCH=ON. Data of the clusters go to --dir, which should be on the
 disk that is meant.
 """
 
-import argparse
 import json
 import math
 import os
 import pathlib
 import platform
 import random
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "test" / "system"))
-
-import harness  # noqa: E402
+import common  # First: it knows where the harness is.
+import harness
+from common import spread
 
 # Questions of one measurement: the 99th of a hundred is seen twenty times.
 QUESTIONS = 2000
@@ -33,16 +30,6 @@ QUESTIONS = 2000
 ENTITIES_COMPARED = 50
 TICKS = os.sysconf("SC_CLK_TCK")
 PARTS = ["pairs", "nodes", "durability", "queries"]
-
-
-def spread(xs, digits=3):
-    """Median, least and greatest."""
-    return {
-        "median": round(statistics.median(xs), digits),
-        "min": round(min(xs), digits),
-        "max": round(max(xs), digits),
-        "runs": len(xs),
-    }
 
 
 def show(what, unit, x):
@@ -119,6 +106,7 @@ class Bench:
         self.args = args
         self.path = self.input_file()
         self.results = {}
+        self.machine()
 
     def input_file(self):
         args = self.args
@@ -359,33 +347,15 @@ class Bench:
         print(", ".join(f"{k} {v}" for k, v in self.results["machine"].items()))
 
 
-def parse_arguments():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--dir", default=tempfile.gettempdir())
-    parser.add_argument("--events", type=int, default=10_000_000)
-    parser.add_argument("--entities", type=int, default=100_000)
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--loop", default=ROOT / "build" / "bench" / "bench-loop")
-    parser.add_argument("--json", help="file for all figures")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=" ".join(PARTS))
-    res = parser.parse_args()
-    for part in res.parts:
-        if part not in PARTS:
-            parser.error(f"{part} is none of {', '.join(PARTS)}")
-    return res
-
-
 def main():
-    args = parse_arguments()
-    os.makedirs(args.dir, exist_ok=True)
-    tempfile.tempdir = args.dir  # Clusters keep their data there.
-    bench = Bench(args)
-    bench.machine()
-    for part in args.parts or PARTS:
-        getattr(bench, part)()
-    if args.json:
-        text = json.dumps(bench.results, indent=2) + "\n"
-        pathlib.Path(args.json).write_text(text, encoding="utf-8")
+    options = common.parser(__doc__, PARTS)
+    options.add_argument("--events", type=int, default=10_000_000)
+    options.add_argument("--entities", type=int, default=100_000)
+    options.add_argument("--runs", type=int, default=5)
+    options.add_argument(
+        "--loop", default=common.ROOT / "build" / "bench" / "bench-loop"
+    )
+    common.run(Bench, options, PARTS)
 
 
 if __name__ == "__main__":

@@ -10,22 +10,17 @@ the process that keeps windows over a million sensors of five metrics, without
 sliding averages.
 """
 
-import argparse
 import json
-import os
 import pathlib
 import socket
-import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "test" / "system"))
-
-import harness  # noqa: E402
+import common  # First: it knows where the harness is.
+import harness
+from common import spread
 
 PARTS = ["traffic", "queries", "memory"]
 METRICS = 5
@@ -44,15 +39,6 @@ WINDOW = 60
 # Header of a BASP message, whose bytes 4 to 8 are the payload's length.
 HEADER = 32
 PARTIALS = b"sealed_partials"
-
-
-def median_of(xs, digits=1):
-    return {
-        "median": round(statistics.median(xs), digits),
-        "min": round(min(xs), digits),
-        "max": round(max(xs), digits),
-        "runs": len(xs),
-    }
 
 
 class Relay:
@@ -187,7 +173,7 @@ class Bench:
         for nodes in (1, 3):
             for sensors in (10, 100_000):
                 runs = [self.traffic_of(nodes, sensors) for _ in range(self.args.runs)]
-                x = median_of([y["bytes_per_window"] for y in runs])
+                x = spread([y["bytes_per_window"] for y in runs], 1)
                 res[f"{nodes}_nodes_{sensors}_sensors"] = {"runs": runs, "bytes": x}
                 print(
                     f"{nodes} nodes, {sensors:>7} sensors: {x['median']:>8} bytes of "
@@ -215,13 +201,11 @@ class Bench:
             cluster.close()
         pairs = [json.loads(x) for x in done.stdout.splitlines()]
         res = {
-            "empty_p99_us": median_of([x["empty"]["p99"] for x in pairs]),
-            "window_p99_us": median_of([x["window"]["p99"] for x in pairs]),
-            "empty_p50_us": median_of([x["empty"]["p50"] for x in pairs]),
-            "window_p50_us": median_of([x["window"]["p50"] for x in pairs]),
-            "ratio_p99": median_of(
-                [x["window"]["p99"] / x["empty"]["p99"] for x in pairs], 3
-            ),
+            "empty_p99_us": spread([x["empty"]["p99"] for x in pairs], 1),
+            "window_p99_us": spread([x["window"]["p99"] for x in pairs], 1),
+            "empty_p50_us": spread([x["empty"]["p50"] for x in pairs], 1),
+            "window_p50_us": spread([x["window"]["p50"] for x in pairs], 1),
+            "ratio_p99": spread([x["window"]["p99"] / x["empty"]["p99"] for x in pairs]),
         }
         self.results["queries"] = res
         for name, x in res.items():
@@ -250,8 +234,8 @@ class Bench:
         for sensors, count in MEMORY_OF:
             runs = [self.memory_of(sensors, count) for _ in range(self.args.runs)]
             x = res[f"{sensors}_sensors_{count}_samples"] = {
-                "before_mib": median_of([y / 2**20 for y, _, _ in runs]),
-                "after_mib": median_of([y / 2**20 for _, y, _ in runs]),
+                "before_mib": spread([y / 2**20 for y, _, _ in runs], 1),
+                "after_mib": spread([y / 2**20 for _, y, _ in runs], 1),
                 "entities_held": runs[0][2],
             }
             after = x["after_mib"]
@@ -263,32 +247,13 @@ class Bench:
         self.results["memory"] = res
 
 
-def parse_arguments():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--dir", default=tempfile.gettempdir())
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument(
-        "--query", default=ROOT / "build" / "bench" / "bench-window_query"
-    )
-    parser.add_argument("--json", help="file for all figures")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=" ".join(PARTS))
-    res = parser.parse_args()
-    for part in res.parts:
-        if part not in PARTS:
-            parser.error(f"{part} is none of {', '.join(PARTS)}")
-    return res
-
-
 def main():
-    args = parse_arguments()
-    os.makedirs(args.dir, exist_ok=True)
-    tempfile.tempdir = args.dir  # Clusters keep their data there.
-    bench = Bench(args)
-    for part in args.parts or PARTS:
-        getattr(bench, part)()
-    if args.json:
-        text = json.dumps(bench.results, indent=2) + "\n"
-        pathlib.Path(args.json).write_text(text, encoding="utf-8")
+    options = common.parser(__doc__, PARTS)
+    options.add_argument("--runs", type=int, default=3)
+    options.add_argument(
+        "--query", default=common.ROOT / "build" / "bench" / "bench-window_query"
+    )
+    common.run(Bench, options, PARTS)
 
 
 if __name__ == "__main__":

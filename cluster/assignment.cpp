@@ -15,10 +15,17 @@ public:
       nodes_(task.shares.size()),
       units_(std::move(start)),
       had_(nodes_),
+      offers_(nodes_ * nodes_),
       edges_((nodes_ + 1) * (nodes_ + 1)) {
-    for (auto& xs : units_)
-      for (auto i : xs)
-        ++had_[i];
+    for (auto s = size_t{0}; s < units_.size(); ++s)
+      for (auto from : units_[s]) {
+        ++had_[from];
+        for (auto to = size_t{0}; to < nodes_; ++to)
+          if (is_possible(s, from, to))
+            offers(from, to).push_back(offer_of(s, from, to));
+      }
+    for (auto& xs : offers_)
+      std::make_heap(xs.begin(), xs.end(), is_worse);
     // More than all units cost together: a share that is kept is worth any
     // move.
     auto all = size_t{1};
@@ -35,11 +42,25 @@ public:
   }
 
 private:
-  /// The cheapest unit that could go from one node to another one.
+  /// A unit of `shard` could go from one node to another one.
   struct edge {
     int64_t cost = never;
     size_t shard = 0;
   };
+
+  static bool is_worse(const edge& x, const edge& y) {
+    return x.cost != y.cost ? x.cost > y.cost : x.shard > y.shard;
+  }
+
+  edge offer_of(size_t s, size_t from, size_t to) const {
+    return {task_.costs[s][to] - task_.costs[s][from], s};
+  }
+
+  /// All that could go, as a heap, and some that no longer can: what is at the
+  /// top is looked at again.
+  std::vector<edge>& offers(size_t from, size_t to) {
+    return offers_[from * nodes_ + to];
+  }
 
   /// Every node, and one more vertex, from which a unit comes too much and to
   /// which one goes that is gone.
@@ -51,19 +72,31 @@ private:
     return edges_[from * (nodes_ + 1) + to];
   }
 
+  bool is_possible(size_t s, size_t from, size_t to) const {
+    return has(s, from) && !has(s, to) && task_.costs[s][to] != never;
+  }
+
+  edge cheapest(size_t from, size_t to) {
+    auto& xs = offers(from, to);
+    while (!xs.empty() && !is_possible(xs.front().shard, from, to)) {
+      std::pop_heap(xs.begin(), xs.end(), is_worse);
+      xs.pop_back();
+    }
+    return xs.empty() ? edge{} : xs.front();
+  }
+
+  void offer(size_t s, size_t from, size_t to) {
+    if (!is_possible(s, from, to))
+      return;
+    auto& xs = offers(from, to);
+    xs.push_back(offer_of(s, from, to));
+    std::push_heap(xs.begin(), xs.end(), is_worse);
+  }
+
   void look() {
-    std::fill(edges_.begin(), edges_.end(), edge{});
-    for (auto s = size_t{0}; s < units_.size(); ++s)
-      for (auto to = size_t{0}; to < nodes_; ++to) {
-        auto cost = task_.costs[s][to];
-        if (cost == never || has(s, to))
-          continue;
-        for (auto from : units_[s]) {
-          auto& known = between(from, to);
-          if (auto more = cost - task_.costs[s][from]; more < known.cost)
-            known = {more, s};
-        }
-      }
+    for (auto from = size_t{0}; from < nodes_; ++from)
+      for (auto to = size_t{0}; to < nodes_; ++to)
+        between(from, to) = cheapest(from, to);
     for (auto i = size_t{0}; i < nodes_; ++i) {
       auto [least, most] = task_.shares[i];
       between(outside(), i).cost = had_[i] > most    ? -beyond_
@@ -118,6 +151,11 @@ private:
     *std::find(xs.begin(), xs.end(), from) = to;
     --had_[from];
     ++had_[to];
+    for (auto i = size_t{0}; i < nodes_; ++i)
+      offer(s, to, i);
+    for (auto other : xs)
+      if (other != to)
+        offer(s, other, from);
   }
 
   const assignment_task& task_;
@@ -125,6 +163,8 @@ private:
   assignment units_;
   std::vector<size_t> had_;
   int64_t beyond_ = 0;
+  /// By two nodes: from which and to which.
+  std::vector<std::vector<edge>> offers_;
   std::vector<edge> edges_;
 };
 

@@ -41,16 +41,21 @@ price price_of(const assignment_task& task, const assignment& x) {
   return res;
 }
 
-/// Tries everything, a unit of each shard, from shard `s` on.
-price cheapest(const assignment_task& task, assignment& x, size_t s) {
+/// Tries everything, `units` of each shard, from shard `s` on.
+price cheapest(const assignment_task& task, assignment& x, size_t s,
+               size_t units = 1) {
   if (s == x.size())
     return price_of(task, x);
   auto res = price{SIZE_MAX, 0};
-  for (auto i = size_t{0}; i < task.shares.size(); ++i)
-    if (task.costs[s][i] != never) {
-      x[s] = {i};
-      res = std::min(res, cheapest(task, x, s + 1));
-    }
+  auto nodes = task.shares.size();
+  for (auto set = size_t{0}; set < size_t{1} << nodes; ++set) {
+    x[s].clear();
+    for (auto i = size_t{0}; i < nodes; ++i)
+      if ((set >> i & 1) != 0 && task.costs[s][i] != never)
+        x[s].push_back(i);
+    if (x[s].size() == units)
+      res = std::min(res, cheapest(task, x, s + 1, units));
+  }
   return res;
 }
 
@@ -113,6 +118,34 @@ TEST_SUITE("cluster/assignment") {
       auto all = start;
       auto best = cheapest(task, all, 0);
       CHECK(price_of(task, assign(task, start)) == best);
+    }
+  }
+
+  TEST_CASE("nothing is cheaper for shards of two units, either") {
+    auto random = std::mt19937_64{4};
+    for (auto n = 0; n < 1'000; ++n) {
+      auto shards = 1 + random() % 4;
+      auto nodes = 3 + random() % 2;
+      auto task = assignment_task{};
+      task.cost_max = 9;
+      auto start = assignment(shards);
+      for (auto s = size_t{0}; s < shards; ++s) {
+        auto& costs = task.costs.emplace_back();
+        for (auto i = size_t{0}; i < nodes; ++i)
+          costs.push_back(static_cast<int64_t>(random() % 10));
+        auto first = random() % nodes;
+        start[s] = {first, (first + 1 + random() % (nodes - 1)) % nodes};
+      }
+      for (auto i = size_t{0}; i < nodes; ++i) {
+        auto least = random() % 4;
+        task.shares.push_back({least, least + random() % 2});
+      }
+      auto all = start;
+      auto best = cheapest(task, all, 0, 2);
+      auto x = assign(task, start);
+      CHECK(price_of(task, x) == best);
+      for (auto& xs : x)
+        CHECK((xs.size() == 2 && xs[0] != xs[1]));
     }
   }
 } // TEST_SUITE

@@ -184,9 +184,9 @@ class Asker(threading.Thread):
         begun = time.monotonic()
         while not self.over.is_set():
             asked = time.monotonic()
-            self.process.stdin.write(json.dumps(FIXED[i]) + "\n")
-            self.process.stdin.flush()
-            line = self.process.stdout.readline()
+            line = self.answer_to(FIXED[i])
+            if not line and self.over.is_set():
+                return  # It was closed meanwhile.
             waited = time.monotonic() - asked
             if waited > 1:
                 say(f"a question waited for {waited:.2f} s: {line.strip()}")
@@ -201,11 +201,29 @@ class Asker(threading.Thread):
         self.longest = max(self.longest, time.monotonic() - begun)
         self.over.wait(LOOK_EVERY)
 
+    def answer_to(self, question):
+        """A line, or nothing if the process has ended."""
+        try:
+            self.process.stdin.write(json.dumps(question) + "\n")
+            self.process.stdin.flush()
+            return self.process.stdout.readline()
+        except BrokenPipeError:
+            return ""
+
+    def close(self):
+        """Whatever it is at: a test may be over early."""
+        self.over.set()
+        self.process.kill()
+        self.join(PATIENCE)
+        self.process.communicate()
+
     def end(self):
         self.over.set()
         self.join(PATIENCE)
-        self.process.kill()
-        self.process.communicate()
+        late = self.is_alive()
+        self.close()
+        if late:
+            raise AssertionError("a question was never answered")
         if self.wrong:
             raise AssertionError(f"a wrong answer: {self.wrong}")
         say(
@@ -254,8 +272,7 @@ class FaultTest(harness.SystemTest):
         )
         self.source = Source(self.producer, SEED, fixed, width)
         self.asker = Asker(self.cluster)
-        self.addCleanup(self.asker.process.communicate)
-        self.addCleanup(self.asker.process.kill)
+        self.addCleanup(self.asker.close)
         self.await_progress()
         say(f"{len(self.cluster.nodes)} nodes take readings")
 
