@@ -106,8 +106,8 @@ public:
   /// Fails with `conflict` while the shard has a valid member, and with
   /// `not_found` if the node is not up. Takes effect in `plan`, or is refused
   /// there: see `trouble`. Holds until the shard has a member again, all its
-  /// disks are back, or the node's copy turns out to be damaged: a later loss is
-  /// another decision.
+  /// disks are back, or the node's copy turns out to be damaged: a later loss
+  /// is another decision.
   result<void> force(uint32_t shard, const forced_promotion& x);
 
   // -- decisions
