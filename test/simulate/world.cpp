@@ -86,6 +86,10 @@ result<void> world::recover(world_node& x) {
     for (auto& [bytes, covers] : x.disk.saved->chunks)
       if (auto res = x.core->load_chunk(bytes, covers); !res)
         return res;
+    // What lost its end may lie before the checkpoint as a whole, which what
+    // comes next follows.
+    if (x.disk.end().index < x.core->replay_start().index)
+      x.disk.log.clear();
   }
   for (auto& entry : x.disk.log)
     if (entry.index > x.core->replay_start().index)
