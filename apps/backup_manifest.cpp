@@ -5,7 +5,11 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <array>
 #include <charconv>
+#include <limits>
+#include <stdexcept>
+#include <type_traits>
 
 namespace weir {
 
@@ -61,31 +65,72 @@ json to_json(const backup_manifest& x) {
           {"complete", true}};
 }
 
+/// The parser would make an integer of anything.
+template <class T>
+T number_in(const json& x, const char* name) {
+  auto& y = x.at(name);
+  constexpr auto most = static_cast<uint64_t>(std::numeric_limits<T>::max());
+  if (y.is_number_unsigned() && y.get<uint64_t>() <= most)
+    return static_cast<T>(y.get<uint64_t>());
+  if (std::is_same_v<T, int64_t> && y.is_number_integer()
+      && !y.is_number_unsigned())
+    return static_cast<T>(y.get<int64_t>());
+  throw std::invalid_argument{name};
+}
+
+template <class T>
+void read_number(const json& x, const char* name, T& to) {
+  to = number_in<T>(x, name);
+}
+
 backup_manifest from_json(const json& x) {
   auto res = backup_manifest{};
   x.at("cluster").get_to(res.cluster);
   x.at("program").get_to(res.program);
   x.at("wire").get_to(res.wire);
-  x.at("started_ms").get_to(res.started);
-  x.at("moment_ms").get_to(res.moment);
-  x.at("finished_ms").get_to(res.finished);
-  x.at("behind").get_to(res.behind);
+  read_number(x, "started_ms", res.started);
+  read_number(x, "moment_ms", res.moment);
+  read_number(x, "finished_ms", res.finished);
+  read_number(x, "behind", res.behind);
   for (auto& y : x.at("files"))
     res.files.push_back(
       {y.at("name").get<std::string>(),
-       {y.at("bytes").get<uint64_t>(), from_hex(y.at("checksum"))}});
+       {number_in<uint64_t>(y, "bytes"), from_hex(y.at("checksum"))}});
   for (auto& y : x.at("shards")) {
     auto& to = res.shards.emplace_back();
-    y.at("shard").get_to(to.shard);
-    to.end = {y.at("index").get<uint64_t>(), y.at("epoch").get<uint64_t>(),
-              from_hex(y.at("chain"))};
-    y.at("from_index").get_to(to.from_index);
-    y.at("chunks").get_to(to.chunks);
-    y.at("entries").get_to(to.entries);
-    y.at("bytes").get_to(to.bytes);
+    read_number(y, "shard", to.shard);
+    read_number(y, "index", to.end.index);
+    read_number(y, "epoch", to.end.epoch);
+    to.end.chain = from_hex(y.at("chain"));
+    read_number(y, "from_index", to.from_index);
+    read_number(y, "chunks", to.chunks);
+    read_number(y, "entries", to.entries);
+    read_number(y, "bytes", to.bytes);
     to.digest = from_hex(y.at("digest"));
   }
   return res;
+}
+
+/// Parses `text`, unless it is built as no manifest is: what is done with a
+/// value recurses as deep as that nests, and looks for each name among all that
+/// are beside it. A later version's may have more of both than this one's.
+json parse_json(std::string_view text) {
+  constexpr auto depth_max = 16;
+  constexpr auto names_max = 256;
+  // By the depth of what they name.
+  auto names = std::array<int, depth_max + 2>{};
+  return json::parse(text, [&](int depth, json::parse_event_t event, json&) {
+    auto at = static_cast<size_t>(depth);
+    auto object = event == json::parse_event_t::object_start;
+    if ((object || event == json::parse_event_t::array_start)
+        && depth > depth_max)
+      throw std::invalid_argument{"too deep"};
+    if (object)
+      names[at + 1] = 0;
+    if (event == json::parse_event_t::key && ++names[at] > names_max)
+      throw std::invalid_argument{"too many names"};
+    return true;
+  });
 }
 
 /// All of it but the checksum, in a line.
@@ -109,8 +154,9 @@ result<backup_manifest> backup_manifest::parse(std::string_view text) {
                              "differs); take another backup");
   };
   try {
-    auto all = json::parse(text);
-    if (auto format = all.at("format").get<uint64_t>(); format > format_version)
+    auto all = parse_json(text);
+    if (auto format = number_in<uint64_t>(all, "format");
+        format > format_version)
       return fail(ec::version_mismatch,
                   fmt::format("it has format {}; this weir reads {}: upgrade "
                               "weir",

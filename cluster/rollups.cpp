@@ -225,7 +225,9 @@ result<void> rollup_registry::open_session(producer_id producer, time_ms now) {
 result<void> rollup_registry::report_session(producer_id producer,
                                              session_times x, bool flush,
                                              time_ms now) {
-  if (x.ended && flush && x.greatest >= 0) {
+  // Beyond the limit it is no progress, nor a time to reckon with.
+  auto counts = x.greatest >= 0 && x.greatest <= now + settings_.future_limit;
+  if (x.ended && flush && counts) {
     auto last = record_.plan.find(x.greatest);
     x.flush_to = (last ? last->end : x.greatest) + settings_.lateness;
   }

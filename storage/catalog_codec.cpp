@@ -109,7 +109,11 @@ result<void> decode(std::string_view bytes, node_record& x) {
   x.address = in.string();
   x.incarnation = in.varint();
   x.last_seen = in.zigzag();
-  x.state = static_cast<node_state>(in.fixed<uint8_t>());
+  auto state = in.fixed<uint8_t>();
+  if (state < static_cast<uint8_t>(node_state::alive)
+      || state > static_cast<uint8_t>(node_state::removed))
+    in.fail();
+  x.state = static_cast<node_state>(state);
   return ended(in);
 }
 

@@ -1,7 +1,11 @@
 #include "apps/backup_manifest.hpp"
 
 #include "apps/work_directory.hpp"
+#include "cluster/checksum.hpp"
 #include "test/storage/support.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 using namespace weir;
 using namespace weir::test;
@@ -21,6 +25,16 @@ backup_manifest sample() {
   res.shards = {{0, 1, 2, 3, 4, {5, 6, UINT64_MAX}, 1ull << 63},
                 {1, 0, 0, 3, 4, {5, 6, 7}, 0}};
   return res;
+}
+
+/// The sample with `from` replaced, and the right checksum.
+std::string sealed(std::string_view from, std::string_view to) {
+  auto text = sample().to_text();
+  text.replace(text.find(from), from.size(), to);
+  auto all = nlohmann::ordered_json::parse(text);
+  all.erase("checksum");
+  all["checksum"] = fmt::format("{:016x}", checksum(all.dump()));
+  return all.dump();
 }
 
 } // namespace
@@ -50,6 +64,33 @@ TEST_SUITE("apps/backup_manifest") {
     CHECK_FALSE(backup_manifest::parse(text.substr(0, text.size() / 2)));
     CHECK_FALSE(backup_manifest::parse(""));
     CHECK_FALSE(backup_manifest::parse("[]"));
+  }
+
+  TEST_CASE("a manifest that nests deep is refused, and nothing recurses") {
+    // It would have to be copied to find out its checksum.
+    constexpr auto depth = 1'000'000;
+    auto text = R"({"format": 1, "checksum": "0", "x": )"
+                + std::string(depth, '[') + std::string(depth, ']') + "}";
+    CHECK(backup_manifest::parse(text).error().code == ec::damaged);
+  }
+
+  TEST_CASE("a manifest of many names is refused before they are compared") {
+    auto text = std::string{"{"};
+    for (auto i = 0; i < 1'000'000; ++i)
+      text += '"' + std::to_string(i) + "\": 0, ";
+    text += R"("format": 1})";
+    CHECK(backup_manifest::parse(text).error().code == ec::damaged);
+  }
+
+  TEST_CASE("a number that is none of ours is damage") {
+    for (auto number : {"-1", "1e300", "4.5", "true", "\"4\""}) {
+      auto text
+        = sealed(R"("behind": 4)", fmt::format(R"("behind": {})", number));
+      CHECK(backup_manifest::parse(text).error().code == ec::damaged);
+    }
+    CHECK(backup_manifest::parse(sealed(R"("behind": 4)", R"("behind": 5)")));
+    auto shard = sealed(R"("shard": 1)", R"("shard": 4294967297)");
+    CHECK(backup_manifest::parse(shard).error().code == ec::damaged);
   }
 
   TEST_CASE("a manifest of a later version is refused by name") {

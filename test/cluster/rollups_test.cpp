@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 #include <rapidcheck.h>
 
+#include <limits>
 #include <map>
 #include <memory>
 #include <random>
@@ -340,5 +341,21 @@ TEST_SUITE("cluster/rollups") {
         in += window.count;
       RC_ASSERT(ledger.in == in);
     }));
+  }
+
+  TEST_CASE(
+    "a session that says it has come to the end of time moves nothing") {
+    auto aut = rollup_registry{shards, [](auto&, auto&) -> result<void> {
+                                 return {};
+                               }};
+    REQUIRE(aut.create({}, now));
+    auto x = session_times{};
+    x.greatest = std::numeric_limits<time_ms>::max();
+    x.ended = true;
+    CHECK(aut.report_session(ann, x, true, now));
+    CHECK(aut.watermark().record().watermark == -1);
+    x.greatest = now;
+    CHECK(aut.report_session(ann, x, true, now));
+    CHECK(aut.watermark().record().watermark == now);
   }
 }

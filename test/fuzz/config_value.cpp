@@ -48,7 +48,6 @@ void read_words(std::string_view text) {
       auto again = parse_time(format_time(*x), now);
       require(again && *again == *x, "a time has a text");
     }
-  did_you_mean(text);
 }
 
 } // namespace
@@ -57,8 +56,12 @@ WEIR_FUZZ_TARGET(config_value) {
   if (bytes.empty())
     return;
   auto& all = options();
-  auto& what = all[static_cast<uint8_t>(bytes.front()) % all.size()];
+  auto which = static_cast<uint8_t>(bytes.front()) % all.size();
+  auto& what = all[which];
   auto text = bytes.substr(1);
+  // It compares with every name: four fifths of the time, if always asked.
+  if (which == 0)
+    did_you_mean(text);
   read_option(what, text);
   read_settings(what.name, text);
   read_words(text);

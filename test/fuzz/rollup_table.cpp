@@ -62,8 +62,9 @@ WEIR_FUZZ_TARGET(rollup_table) {
   require_round_trip(x);
   while (in.remaining() > 0) {
     change(x, in);
-    require_round_trip(x);
   }
+  // Not after each change: an input that ends there is another one.
+  require_round_trip(x);
   auto upto = time_ms{0};
   x.sealed(window_plan::always, window_plan::forever, 1 << 16, upto);
   x.windows(window_plan::always, window_plan::forever, true, 100);

@@ -1,3 +1,4 @@
+#include "test/fuzz/seeds.hpp"
 #include "cluster/block.hpp"
 #include "cluster/peer_codec.hpp"
 #include "cluster/shard.hpp"
@@ -5,51 +6,15 @@
 #include "config/option.hpp"
 #include "storage/config_columns.hpp"
 #include "storage/data_dir.hpp"
-#include "test/fuzz/fuzz.hpp"
 #include "windows/window_partial.hpp"
-
-#include <filesystem>
-#include <fstream>
 
 // Writes what the fuzzers begin with: the bytes of real encoders, and text as
 // people write it.
 
 using namespace weir;
 using namespace weir::fuzz;
-namespace fs = std::filesystem;
 
 namespace {
-
-constexpr auto start = time_ms{1'700'000'000'000};
-constexpr auto ann = producer_id{1, 2};
-
-/// The folders of all targets.
-class corpus {
-public:
-  explicit corpus(fs::path root) : root_(std::move(root)) {
-    // nop
-  }
-
-  void add(const std::string& target, std::string_view bytes) {
-    fs::create_directories(root_ / target);
-    auto name = "seed-" + std::to_string(++seeds_);
-    auto out = std::ofstream{root_ / target / name, std::ios::binary};
-    out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    require(out.good(), "a seed can be written");
-  }
-
-private:
-  fs::path root_;
-  int seeds_ = 0;
-};
-
-template <class Write>
-std::string written(Write write) {
-  auto res = std::string{};
-  auto out = byte_writer{res};
-  write(out);
-  return res;
-}
 
 std::string unsealed(const std::string& block) {
   return block.substr(0, block.size() - sizeof(uint64_t));
@@ -284,4 +249,8 @@ int main(int argc, char** argv) {
   add_windows(to);
   add_input(to);
   add_config(to);
+  add_rollups(to);
+  add_catalog(to);
+  add_manifest(to);
+  add_journal(to);
 }

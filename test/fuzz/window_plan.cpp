@@ -66,6 +66,7 @@ WEIR_FUZZ_TARGET(window_plan) {
     auto b = in.zigzag();
     change(plan, what, a, b);
     look(plan, a);
-    require_round_trip(plan);
   }
+  // Not after each change: an input that ends there is another one.
+  require_round_trip(plan);
 }
