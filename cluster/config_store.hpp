@@ -55,6 +55,14 @@ struct shard_config {
   }
 };
 
+/// What shall replace a shard's configuration.
+struct config_change {
+  /// The epoch that is replaced; 0: the shard was never configured.
+  uint64_t expected = 0;
+  /// Of a greater epoch.
+  shard_config next;
+};
+
 /// Keeps the configuration of every shard, and decides who may change it: of
 /// two proposals made from one epoch only one succeeds (PacificA, Lin et al.,
 /// 2008).
@@ -68,13 +76,21 @@ public:
   /// By shard, ascending.
   virtual result<std::vector<shard_config>> get_all() = 0;
 
-  /// Stores `config` if the shard's epoch is still `expected` (0: never
-  /// configured). True: it is on disk. False: nothing changed. After a failure
-  /// either may be the case: read it before acting on it.
-  /// @pre `config.shard == shard` and `config.epoch > expected`.
-  virtual result<bool> compare_and_set(uint32_t shard, uint64_t expected,
-                                       const shard_config& config)
+  /// Makes each of the changes whose shard's epoch is still the expected one,
+  /// one after the other, and all of them durable at once: a node that dies
+  /// changes hundreds of shards, and a flush each would take seconds.
+  /// @returns by change; true: it is on disk, false: nothing changed. After a
+  /// failure all or none of them may be there: read before acting on it.
+  virtual result<std::vector<bool>> change(const std::vector<config_change>& xs)
     = 0;
+
+  /// The same for one.
+  result<bool> compare_and_set(uint64_t expected, const shard_config& next) {
+    auto done = change({{expected, next}});
+    if (!done)
+      return tl::unexpected(std::move(done.error()));
+    return done->front();
+  }
 };
 
 } // namespace weir

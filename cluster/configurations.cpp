@@ -96,26 +96,37 @@ bool configurations::all_are_there() const {
   return nodes_.all_up() && std::all_of(shards_.begin(), shards_.end(), whole);
 }
 
-result<bool> configurations::install(entry& x, shard_config next) {
-  auto shard = x.config.shard;
-  next.shard = shard;
-  auto done = store_.compare_and_set(shard, x.config.epoch, next);
+/// All of them in one commit, before anybody is told of any.
+result<void> configurations::install(std::vector<change> changes) {
+  if (changes.empty())
+    return {};
+  auto asked = std::vector<config_change>{};
+  for (auto& [x, next, accept_loss] : changes) {
+    next.shard = x->config.shard;
+    asked.push_back({x->config.epoch, next});
+  }
+  auto done = store_.change(asked);
   if (!done)
     return tl::unexpected(std::move(done.error()));
-  if (!*done) {
-    // Somebody else was quicker: what counts is what is stored.
-    auto present = store_.get(shard);
-    if (!present)
-      return tl::unexpected(std::move(present.error()));
-    if (*present)
-      next = std::move(**present);
+  for (auto i = size_t{0}; i < changes.size(); ++i) {
+    auto& [x, next, accept_loss] = changes[i];
+    if (!(*done)[i]) {
+      // Somebody else was quicker: what counts is what is stored.
+      auto present = store_.get(next.shard);
+      if (!present)
+        return tl::unexpected(std::move(present.error()));
+      if (*present)
+        next = std::move(**present);
+    }
+    x->config = std::move(next);
+    x->answers.clear();
+    x->fence = 0;
+    x->trouble.clear();
+    x->forced.reset();
+    if (accept_loss)
+      x->committed = {};
   }
-  x.config = std::move(next);
-  x.answers.clear();
-  x.fence = 0;
-  x.forced.reset();
-  x.trouble.clear();
-  return *done;
+  return {};
 }
 
 result<decision> configurations::propose(const proposal& asked) {
@@ -144,12 +155,12 @@ result<decision> configurations::propose(const proposal& asked) {
       return decision{x.config, fmt::format("node {} is away", m.node)};
   auto config = next;
   config.min_copies = options_.min_copies;
-  if (auto done = install(x, std::move(config)); !done)
+  if (auto done = install({{&x, std::move(config)}}); !done)
     return tl::unexpected(std::move(done.error()));
   return decision{x.config, {}};
 }
 
-result<void> configurations::create(entry& x) {
+std::optional<shard_config> configurations::create(const entry& x) const {
   auto next = shard_config{};
   next.epoch = next_epoch(x);
   next.min_copies = options_.min_copies;
@@ -160,13 +171,11 @@ result<void> configurations::create(entry& x) {
   if (next.members.empty())
     return {};
   next.primary = next.members.front().node;
-  if (auto done = install(x, std::move(next)); !done)
-    return tl::unexpected(std::move(done.error()));
-  return {};
+  return next;
 }
 
-result<void> configurations::fail_over(entry& x, leaderships& led,
-                                       int64_t now) {
+shard_config configurations::fail_over(const entry& x, leaderships& led,
+                                       int64_t now) const {
   auto rank = [&](const member& m) {
     auto node = nodes_.find(m.node);
     return std::tuple{nodes_.backup_only(m.node, now), node->draining,
@@ -198,22 +207,19 @@ result<void> configurations::fail_over(entry& x, leaderships& led,
       next.members.push_back(m);
     }
   }
-  if (auto done = install(x, std::move(next)); !done)
-    return tl::unexpected(std::move(done.error()));
-  return {};
+  return next;
 }
 
 /// A primary that lacks copies commits nothing, and so would never propose the
 /// configuration that asks for fewer.
-result<void> configurations::adopt_min_copies(entry& x) {
+std::optional<shard_config> configurations::adopt_min_copies(
+  const entry& x) const {
   if (x.config.min_copies == options_.min_copies)
     return {};
   auto next = x.config;
   next.epoch = next_epoch(x);
   next.min_copies = options_.min_copies;
-  if (auto done = install(x, std::move(next)); !done)
-    return tl::unexpected(std::move(done.error()));
-  return {};
+  return next;
 }
 
 result<std::vector<instruction>> configurations::plan(int64_t now) {
@@ -226,8 +232,9 @@ result<std::vector<instruction>> configurations::plan(int64_t now) {
   auto led = leaderships{};
   for (auto& shard : shards_)
     ++led[shard.config.primary];
+  auto changes = std::vector<change>{};
   for (auto& x : shards_) {
-    auto done = result<void>{};
+    auto next = std::optional<shard_config>{};
     auto& members = x.config.members;
     auto valid = [&](const member& m) {
       return is_valid(x, m);
@@ -238,20 +245,25 @@ result<std::vector<instruction>> configurations::plan(int64_t now) {
     // What was asked for in need must not be done in another one, much later.
     if (std::any_of(members.begin(), members.end(), valid))
       x.forced.reset();
+    auto accept_loss = false;
     if (x.config.epoch == 0)
-      done = create(x);
+      next = create(x);
     else if (std::any_of(members.begin(), members.end(), leads)) {
       x.trouble.clear();
-      done = adopt_min_copies(x);
+      next = adopt_min_copies(x);
     } else if (now < settled_at_)
       x.trouble = "the coordinator has just started";
     else if (std::any_of(members.begin(), members.end(), valid))
-      done = fail_over(x, led, now);
-    else
-      done = elect(x, now, res);
-    if (!done)
-      return tl::unexpected(std::move(done.error()));
+      next = fail_over(x, led, now);
+    else {
+      next = elect(x, now, res);
+      accept_loss = x.forced.has_value() && x.forced->accept_loss;
+    }
+    if (next)
+      changes.push_back({&x, std::move(*next), accept_loss});
   }
+  if (auto done = install(std::move(changes)); !done)
+    return tl::unexpected(std::move(done.error()));
   tell(now, res);
   return res;
 }

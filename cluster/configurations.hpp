@@ -163,20 +163,29 @@ private:
     std::string trouble;
   };
 
+  /// What shall become of a shard.
+  struct change {
+    entry* of;
+    shard_config next;
+    /// What was acknowledged and is lost is no longer waited for.
+    bool accept_loss = false;
+  };
+
   // Who leads: configurations.cpp.
   bool is_valid(const entry& x, const member& m) const;
   uint64_t next_epoch(const entry& x) const;
-  result<bool> install(entry& x, shard_config next);
-  result<void> create(entry& x);
+  result<void> install(std::vector<change> changes);
+  std::optional<shard_config> create(const entry& x) const;
   bool all_are_there() const;
   /// By node: how many shards it leads.
   using leaderships = std::map<std::string, size_t>;
-  result<void> fail_over(entry& x, leaderships& led, int64_t now);
-  result<void> adopt_min_copies(entry& x);
+  shard_config fail_over(const entry& x, leaderships& led, int64_t now) const;
+  std::optional<shard_config> adopt_min_copies(const entry& x) const;
   std::string describe(const std::vector<node_disk>& xs) const;
 
   // Without any valid member: configurations_election.cpp.
-  result<void> elect(entry& x, int64_t now, std::vector<instruction>& out);
+  std::optional<shard_config> elect(entry& x, int64_t now,
+                                    std::vector<instruction>& out);
   std::vector<node_disk> disks_of(const entry& x) const;
   log_position known_commit(const entry& x) const;
   const fence_report& winner(const entry& x,

@@ -93,8 +93,8 @@ bool configurations::is_fenced(const entry& x) const {
                          lives_on);
 }
 
-result<void> configurations::elect(entry& x, int64_t now,
-                                   std::vector<instruction>& out) {
+std::optional<shard_config> configurations::elect(
+  entry& x, int64_t now, std::vector<instruction>& out) {
   auto disks = disks_of(x);
   auto missing = std::vector<node_disk>{};
   auto present = std::vector<node_disk>{};
@@ -190,14 +190,7 @@ result<void> configurations::elect(entry& x, int64_t now,
   for (auto& disk : disks)
     if (!(disk == node_disk{best.from.node, best.from.disk}))
       next.eligible.push_back(disk);
-  auto with_loss = x.forced && x.forced->accept_loss;
-  auto done = install(x, std::move(next));
-  if (!done)
-    return tl::unexpected(std::move(done.error()));
-  // What is lost is no longer waited for.
-  if (with_loss)
-    x.committed = {};
-  return {};
+  return next;
 }
 
 result<void> configurations::force(uint32_t shard, const forced_promotion& x) {

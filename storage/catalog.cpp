@@ -333,24 +333,29 @@ result<void> catalog::write_shard(const shard_config& x) {
     blob{config_columns::encode(x.eligible)}, x.min_copies, crc_of(x));
 }
 
-result<bool> catalog::compare_and_set(uint32_t shard, uint64_t expected,
-                                      const shard_config& config) {
-  assert(config.shard == shard && config.epoch > expected);
-  auto matches = false;
+result<std::vector<bool>> catalog::change(
+  const std::vector<config_change>& xs) {
+  auto res = std::vector<bool>{};
   auto done = db_.transact([&]() -> result<void> {
-    auto present = get(shard);
-    if (!present)
-      return tl::unexpected(std::move(present.error()));
-    matches = (*present ? (*present)->epoch : 0) == expected;
-    if (!matches)
-      return {};
-    return write_shard(config);
+    for (auto& x : xs) {
+      assert(x.next.epoch > x.expected);
+      auto present = get(x.next.shard);
+      if (!present)
+        return tl::unexpected(std::move(present.error()));
+      res.push_back((*present ? (*present)->epoch : 0) == x.expected);
+      if (!res.back())
+        continue;
+      if (auto put = write_shard(x.next); !put)
+        return put;
+    }
+    return {};
   });
   if (!done)
     return tl::unexpected(std::move(done.error()));
-  if (matches)
-    note(catalog_table::shard, shard);
-  return matches;
+  for (auto i = size_t{0}; i < xs.size(); ++i)
+    if (res[i])
+      note(catalog_table::shard, xs[i].next.shard);
+  return res;
 }
 
 } // namespace weir

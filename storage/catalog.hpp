@@ -118,8 +118,8 @@ public:
 
   result<std::vector<shard_config>> get_all() override;
 
-  result<bool> compare_and_set(uint32_t shard, uint64_t expected,
-                               const shard_config& config) override;
+  result<std::vector<bool>> change(
+    const std::vector<config_change>& xs) override;
 
   /// Begins a copy of the whole file, see `connection::copy_to`.
   result<page_copy> copy_to(const std::string& path) {

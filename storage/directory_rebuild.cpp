@@ -335,13 +335,12 @@ result<rebuilt_directory> directory_rebuild::write(
                   for (auto& x : gone)
                     if (auto put = target.put_gone(x, now); !put)
                       return put;
-                  for (auto& [shard, x] : all) {
-                    if (x.config.epoch == 0)
-                      continue;
-                    auto put = target.compare_and_set(shard, 0, x.config);
-                    if (!put)
-                      return tl::unexpected(std::move(put.error()));
-                  }
+                  auto configs = std::vector<config_change>{};
+                  for (auto& [shard, x] : all)
+                    if (x.config.epoch > 0)
+                      configs.push_back({0, x.config});
+                  if (auto put = target.change(configs); !put)
+                    return tl::unexpected(std::move(put.error()));
                   // The last step: without it this is no cluster.
                   return target.put_cluster(*cluster_);
                 });

@@ -160,6 +160,47 @@ TEST_SUITE("cluster/configurations") {
     CHECK(told_to<announcement>("a").size() == 1);
   }
 
+  TEST_CASE_FIXTURE(cluster, "what a node's coming or death changes is one "
+                             "commit, however many shards there are") {
+    found(100);
+    join("a");
+    join("b");
+    plan();
+    CHECK(store.commits == 1);
+    CHECK(store.configs.size() == 100);
+    CHECK(told_to<announcement>("a").size() == 100);
+    self->nodes().lose("a", now);
+    plan();
+    CHECK(store.commits == 2);
+    for (auto& [shard, x] : store.configs)
+      CHECK(x.primary == "b");
+    plan();
+    CHECK(store.commits == 2);
+  }
+
+  TEST_CASE_FIXTURE(cluster, "where somebody else was quicker, what is stored "
+                             "counts, and the other shards change") {
+    found(4);
+    join("a");
+    join("b");
+    plan();
+    auto led = std::vector<uint32_t>{};
+    for (auto i = 0u; i < 4; ++i)
+      if (self->config(i).primary == "a")
+        led.push_back(i);
+    REQUIRE(led.size() == 2);
+    auto other = self->config(led[0]);
+    other.epoch = 9;
+    CHECK(must(store.compare_and_set(1, other)));
+    self->nodes().lose("a", now);
+    plan();
+    CHECK(self->config(led[0]) == other);
+    CHECK(self->config(led[1]).primary == "b");
+    plan();
+    CHECK(self->config(led[0]).primary == "b");
+    CHECK(self->config(led[0]).epoch == 10);
+  }
+
   TEST_CASE_FIXTURE(cluster, "a configuration is announced until a node knows "
                              "it") {
     found();

@@ -23,22 +23,28 @@ public:
     return res;
   }
 
-  result<bool> compare_and_set(uint32_t shard, uint64_t expected,
-                               const shard_config& config) override {
+  result<std::vector<bool>> change(
+    const std::vector<config_change>& xs) override {
     if (disk_full)
       return fail(ec::disk_full, "no space");
-    if (config.shard != shard || config.epoch <= expected)
-      return fail(ec::invalid_argument, "an epoch does not follow the last");
-    auto present = configs.find(shard);
-    auto epoch = present != configs.end() ? present->second.epoch : 0;
-    if (epoch != expected)
-      return false;
-    configs[shard] = config;
-    return true;
+    for (auto& x : xs)
+      if (x.next.epoch <= x.expected)
+        return fail(ec::invalid_argument, "an epoch does not follow the last");
+    ++commits;
+    auto res = std::vector<bool>{};
+    for (auto& x : xs) {
+      auto present = configs.find(x.next.shard);
+      auto epoch = present != configs.end() ? present->second.epoch : 0;
+      res.push_back(epoch == x.expected);
+      if (res.back())
+        configs[x.next.shard] = x.next;
+    }
+    return res;
   }
 
   std::map<uint32_t, shard_config> configs;
   bool disk_full = false;
+  size_t commits = 0;
 };
 
 } // namespace weir::test

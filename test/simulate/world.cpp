@@ -277,7 +277,7 @@ void world::coordinate() {
   auto& asked = std::get<proposal>(x.message);
   proposals.push_back(asked);
   if (refusal.empty())
-    done(store.compare_and_set(number, asked.expected, asked.next));
+    done(store.compare_and_set(asked.expected, asked.next));
   if (!answers_get_through || !nodes.at(x.from).up)
     return;
   at(x.from).decide({store.configs[number], refusal}, clock(x.from));

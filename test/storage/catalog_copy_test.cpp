@@ -114,7 +114,7 @@ TEST_SUITE("storage/catalog_copy") {
   TEST_CASE_FIXTURE(fixture, "a copy has all that the source has") {
     must(source->put_node(
       {"n1", "d1", "one", "h:1", 7, 1'700, node_state::draining}));
-    must(source->compare_and_set(2, 0, config_at(2, 5)));
+    must(source->compare_and_set(0, config_at(2, 5)));
     must(source->put_known({{2, 5, 77, UINT64_MAX}}));
     must(source->put_producers({producer_at(1), producer_at(2)}));
     must(source->put_gone({"n9", "d9"}, 1'600));
@@ -147,7 +147,7 @@ TEST_SUITE("storage/catalog_copy") {
                              "it has removed goes") {
     must(
       source->put_producers({producer_at(1), producer_at(2), producer_at(3)}));
-    must(source->compare_and_set(1, 0, config_at(1, 1)));
+    must(source->compare_and_set(0, config_at(1, 1)));
     must(source->put_node(
       {"n1", "d1", "one", "h:1", 7, 1'700, node_state::alive}));
     put_final(10);
@@ -260,7 +260,7 @@ TEST_SUITE("storage/catalog_copy") {
 
   TEST_CASE_FIXTURE(fixture, "a copy is a source as good") {
     must(source->put_producers({producer_at(1), producer_at(2)}));
-    must(source->compare_and_set(2, 0, config_at(2, 5)));
+    must(source->compare_and_set(0, config_at(2, 5)));
     put_final(10);
     pull_all();
     auto other = must(catalog_copy::open(dir.file("other.db")));
@@ -329,8 +329,7 @@ TEST_SUITE("storage/catalog_copy") {
             auto shard = static_cast<uint32_t>(id);
             auto was = epochs[shard];
             epochs[shard] = was + 1;
-            must(
-              x.source->compare_and_set(shard, was, config_at(shard, was + 1)));
+            must(x.source->compare_and_set(was, config_at(shard, was + 1)));
             break;
           }
           case 3:

@@ -128,7 +128,7 @@ TEST_SUITE("storage/catalog") {
           must(store.put_node(x));
         }
         for (auto& [shard, x] : shards)
-          RC_ASSERT(must(store.compare_and_set(shard, 0, x)));
+          RC_ASSERT(must(store.compare_and_set(0, x)));
         must(store.put_known({{0, 1, 1, 1}}));
         must(store.put_known(known));
         auto other = any_producer(1);
@@ -180,31 +180,55 @@ TEST_SUITE("storage/catalog") {
     auto self = open();
     config_store& store = self;
     CHECK(!must(store.get(3)));
-    CHECK(!must(store.compare_and_set(3, 1, config_of(3, 2, "a"))));
-    CHECK(must(store.compare_and_set(3, 0, config_of(3, 1, "a"))));
-    CHECK(!must(store.compare_and_set(3, 0, config_of(3, 1, "b"))));
-    CHECK(must(store.compare_and_set(3, 1, config_of(3, 2, "b"))));
-    CHECK(!must(store.compare_and_set(3, 1, config_of(3, 2, "c"))));
+    CHECK(!must(store.compare_and_set(1, config_of(3, 2, "a"))));
+    CHECK(must(store.compare_and_set(0, config_of(3, 1, "a"))));
+    CHECK(!must(store.compare_and_set(0, config_of(3, 1, "b"))));
+    CHECK(must(store.compare_and_set(1, config_of(3, 2, "b"))));
+    CHECK(!must(store.compare_and_set(1, config_of(3, 2, "c"))));
     CHECK(must(store.get(3)) == config_of(3, 2, "b"));
-    CHECK(must(store.compare_and_set(1, 0, config_of(1, 5, "z"))));
+    CHECK(must(store.compare_and_set(0, config_of(1, 5, "z"))));
     CHECK(
       must(store.get_all())
       == std::vector<shard_config>{config_of(1, 5, "z"), config_of(3, 2, "b")});
+  }
+
+  TEST_CASE_FIXTURE(fixture,
+                    "configurations of many shards are one commit, and "
+                    "those that come too late change nothing") {
+    auto disk = faulty_disk{};
+    auto self = open();
+    CHECK(must(self.compare_and_set(0, config_of(1, 3, "a"))));
+    disk.syncs = 0;
+    auto done = must(self.change({{0, config_of(0, 1, "b")},
+                                  {2, config_of(1, 4, "b")},
+                                  {0, config_of(2, 1, "b")},
+                                  {1, config_of(2, 2, "c")}}));
+    CHECK(disk.syncs == 1);
+    CHECK(done == std::vector<bool>{true, false, true, true});
+    auto before = std::vector<shard_config>{
+      config_of(0, 1, "b"), config_of(1, 3, "a"), config_of(2, 2, "c")};
+    CHECK(must(self.get_all()) == before);
+    disk.fail_write = SQLITE_FULL;
+    CHECK(code_of(
+            self.change({{1, config_of(0, 2, "d")}, {3, config_of(1, 4, "d")}}))
+          == ec::disk_full);
+    disk.fail_write = SQLITE_OK;
+    CHECK(must(self.get_all()) == before);
   }
 
   TEST_CASE_FIXTURE(fixture, "a configuration is on the disk when it is "
                              "answered") {
     auto disk = faulty_disk{};
     auto self = open();
-    CHECK(must(self.compare_and_set(0, 0, config_of(0, 1, "a"))));
+    CHECK(must(self.compare_and_set(0, config_of(0, 1, "a"))));
     disk.syncs = 0;
-    CHECK(must(self.compare_and_set(0, 1, config_of(0, 2, "b"))));
+    CHECK(must(self.compare_and_set(1, config_of(0, 2, "b"))));
     CHECK(disk.syncs == 1);
     disk.fail_sync = SQLITE_IOERR_FSYNC;
-    CHECK(code_of(self.compare_and_set(0, 2, config_of(0, 3, "c")))
+    CHECK(code_of(self.compare_and_set(2, config_of(0, 3, "c")))
           == ec::io_error);
     disk.fail_sync = SQLITE_OK;
-    CHECK(code_of(self.compare_and_set(0, 2, config_of(0, 3, "c")))
+    CHECK(code_of(self.compare_and_set(2, config_of(0, 3, "c")))
           == ec::io_error);
     CHECK(code_of(self.put_node({})) == ec::io_error);
     CHECK(self.failed() != nullptr);
@@ -231,7 +255,7 @@ TEST_SUITE("storage/catalog") {
       must(self.put_cluster({"c", 1, 1}));
       must(self.put_settings(1, {{"window", "60s"}}));
       must(self.put_node({"n", "d", "name", "h:1", 1, 2, node_state::alive}));
-      CHECK(must(self.compare_and_set(4, 0, config_of(4, 1, "n"))));
+      CHECK(must(self.compare_and_set(0, config_of(4, 1, "n"))));
       must(self.put_known({{4, 1, 2, 3}}));
       must(self.put_producers({producer_of({1, 2})}));
     }
@@ -261,7 +285,7 @@ TEST_SUITE("storage/catalog") {
         CHECK(code_of(all) == ec::damaged);
         if (table == "shard" && column != "shard") {
           CHECK(code_of(self.get(4)) == ec::damaged);
-          CHECK(code_of(self.compare_and_set(4, 2, config_of(4, 3, "m")))
+          CHECK(code_of(self.compare_and_set(2, config_of(4, 3, "m")))
                 == ec::damaged);
         }
       }

@@ -76,7 +76,7 @@ struct fixture {
     for (auto& name : members)
       x.members.push_back(life(name));
     auto was = must(lost->get(shard));
-    must(lost->compare_and_set(shard, was ? was->epoch : 0, x));
+    must(lost->compare_and_set(was ? was->epoch : 0, x));
     for (auto& name : told) {
       records[name].resize(shard_count);
       records[name][shard] = {life(name), epoch, x};
@@ -244,7 +244,7 @@ TEST_SUITE("storage/directory_rebuild") {
     must(lost->put_settings(2, settings("2")));
     for (auto i = uint32_t{0}; i < shard_count; ++i) {
       auto x = shard_config{i, 2, "a", {life("a"), life("b")}, {}, 2};
-      must(lost->compare_and_set(i, 1, x));
+      must(lost->compare_and_set(1, x));
     }
     copy("a");
     answer("a");

@@ -284,7 +284,7 @@ void write_catalog(const std::string& path) {
   must(store.put_cluster({"c1", 1'600'000'000'000, 1}));
   must(store.put_settings(1, {{"lateness", "5s"}, {"window", "60s"}}));
   must(store.put_node(sample_node()));
-  CHECK(must(store.compare_and_set(3, 0, sample_config())));
+  CHECK(must(store.compare_and_set(0, sample_config())));
   must(store.put_known({{3, 5, 77, UINT64_MAX}}));
   must(store.put_producers({sample_producer()}));
   must(store.put_rollup("record", {sample_final()}));

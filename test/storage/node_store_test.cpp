@@ -51,7 +51,7 @@ struct fixture {
     if (!must(source.cluster()))
       must(source.put_cluster({"c1", 5, 1}));
     auto held = must(source.get(x.shard));
-    must(source.compare_and_set(x.shard, held ? held->epoch : 0, x));
+    must(source.compare_and_set(held ? held->epoch : 0, x));
     auto copy = must(catalog_copy::open(copy_path));
     while (!copy.complete())
       must(copy.take(must(source.page(copy.wish(), before_time))));

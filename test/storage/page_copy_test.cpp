@@ -96,8 +96,8 @@ TEST_SUITE("storage/page_copy") {
     must(self.put_settings(2, {{"window", "2m"}}));
     must(self.put_node({"a", "disk", "n1", "h:1", 4, 5, node_state::alive}));
     must(self.put_node({"b", "disk", "n2", "h:2", 4, 5, node_state::alive}));
-    must(self.compare_and_set(0, 0, config_of(0, 7, "a")));
-    must(self.compare_and_set(1, 0, config_of(1, 9, "b")));
+    must(self.compare_and_set(0, config_of(0, 7, "a")));
+    must(self.compare_and_set(0, config_of(1, 9, "b")));
     must(self.put_known({{0, 7, 100, 1}, {1, 9, 100, 1}}));
     must(self.put_producers(producers_of(0, 3)));
     must(self.put_gone({"c", "disk"}, 1));
