@@ -427,6 +427,9 @@ local_coordinator_actor::behavior_type coordinator_host(
     [self](const remove_node& x) {
       return self->state.remove(x);
     },
+    [self](const forget_node& x) {
+      return self->state.forget(x);
+    },
     [self](const promote_replica& x) {
       return self->state.promote(x);
     },

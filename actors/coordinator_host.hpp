@@ -54,6 +54,7 @@ public:
   void report(const fence_report& x);
   caf::result<operator_answer> drain(const drain_node& x);
   caf::result<operator_answer> remove(const remove_node& x);
+  caf::result<operator_answer> forget(const forget_node& x);
   caf::result<operator_answer> promote(const promote_replica& x);
   caf::result<planned_moves> preview(const plan_moves& x) const;
   caf::result<producer_opened> open(const open_producer& x,

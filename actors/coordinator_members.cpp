@@ -154,9 +154,9 @@ void coordinator_host_state::introduce() {
 // -- losing them
 
 void coordinator_host_state::lose(const std::string& id) {
-  auto& member = members_[id];
-  if (member.actor)
-    return; // It is back.
+  auto member = members_.find(id);
+  if (member == members_.end() || member->second.actor)
+    return; // It is forgotten, or back.
   spdlog::warn("node {} is gone", name_of(id));
   configs_->nodes().lose(id, ticks());
   plan();

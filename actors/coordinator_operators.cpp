@@ -76,6 +76,34 @@ caf::result<operator_answer> coordinator_host_state::remove(
                 x.node)};
 }
 
+caf::result<operator_answer> coordinator_host_state::forget(
+  const forget_node& x) {
+  auto id = find_node(x.node);
+  if (!id)
+    return to_error(id.error());
+  if (configs_->nodes().find(*id)->up)
+    return to_error(
+      {ec::conflict,
+       fmt::format("node {} is up; drain it and stop it first", x.node)});
+  if (auto shards = configs_->count_held(*id); shards > 0)
+    return to_error(
+      {ec::conflict,
+       fmt::format("node {} counts for {} shard{}: drain it, so that others "
+                   "take them over; or, if its disk is gone for good, `weir "
+                   "admin remove {} --yes`",
+                   x.node, shards, shards == 1 ? "" : "s", x.node)});
+  auto what = fmt::format("operator: forget node {} ({})", x.node, *id);
+  if (auto res = context_.store->put_event({context_.now(), what}); !res)
+    return to_error(res.error());
+  if (auto res = context_.store->remove_node(*id); !res)
+    return to_error(res.error());
+  spdlog::info("node {} is forgotten", x.node);
+  configs_->nodes().forget(*id);
+  members_.erase(*id);
+  plan();
+  return operator_answer{fmt::format("node {} is forgotten", x.node)};
+}
+
 caf::result<operator_answer> coordinator_host_state::promote(
   const promote_replica& x) {
   auto id = find_node(x.node);

@@ -131,6 +131,36 @@ runner declare_remove(CLI::App& app) {
   return with_client(app, opts, run_remove);
 }
 
+// -- forget
+
+struct forget_arguments {
+  std::string node;
+};
+
+result<exit_code> run_forget(client& cluster, const process_settings&,
+                             const forget_arguments& opts) {
+  auto answer = cluster.ask<operator_answer>(forget_node{opts.node});
+  if (!answer)
+    return tl::unexpected(answer.error());
+  print_line(answer->text);
+  return exit_code::ok;
+}
+
+runner declare_forget(CLI::App& app) {
+  app.description(
+    "Take a node that is not coming back off the list.\n\n"
+    "It has to be down, and to hold nothing that counts: drained before it "
+    "was\n"
+    "stopped, or replaced by others since. Nothing is lost by it: a node "
+    "that\n"
+    "comes back after all joins like a new one. Put on record.\n");
+  auto opts = std::make_shared<forget_arguments>();
+  app.add_option("NODE", opts->node, "Name of the node; it has to be down.")
+    ->required()
+    ->type_name("");
+  return with_client(app, opts, run_forget);
+}
+
 } // namespace
 
 command admin_command() {
@@ -149,6 +179,11 @@ command admin_command() {
      "Declare that a node's disk is gone for good",
      {"weir admin remove n2 --yes"},
      declare_remove,
+     {}},
+    {"forget",
+     "Take a node that is not coming back off the list",
+     {"weir admin forget n2"},
+     declare_forget,
      {}},
     {"rebuild-coordinator",
      "Make a lost coordinator's directory anew, from the nodes",

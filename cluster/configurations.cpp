@@ -293,23 +293,39 @@ std::string configurations::trouble(uint32_t shard) const {
     return "no node has joined yet";
   if (!x.trouble.empty())
     return x.trouble;
-  auto report = find_report(shard, x.config.primary);
-  auto node = nodes_.find(x.config.primary);
-  if (report == nullptr || report->epoch != x.config.epoch)
-    return fmt::format("node {} is taking it over",
-                       node != nullptr ? node->name : x.config.primary);
-  return report->serving ? std::string{} : report->text;
+  auto& config = x.config;
+  auto report = find_report(shard, config.primary);
+  auto known = report != nullptr && report->epoch == config.epoch;
+  if (known && report->serving)
+    return {};
+  if (config.members.size() < config.min_copies) {
+    auto res
+      = fmt::format("it has {} of the {} copies that min-copies asks for",
+                    config.members.size(), config.min_copies);
+    // Nothing can be committed, and so nobody stops counting on these.
+    for (auto& disk : config.eligible)
+      if (auto what = damage(x, disk); !what.empty())
+        res += fmt::format("; {}; drain that node", what);
+    return res;
+  }
+  auto node = nodes_.find(config.primary);
+  return known ? report->text
+               : fmt::format("node {} is taking it over",
+                             node != nullptr ? node->name : config.primary);
 }
 
-bool configurations::is_empty(const std::string& node) const {
-  return std::none_of(shards_.begin(), shards_.end(), [&](auto& x) {
-    auto holds = [&](auto& y) {
-      return y.node == node;
-    };
-    return std::any_of(x.config.members.begin(), x.config.members.end(), holds)
-           || std::any_of(x.config.eligible.begin(), x.config.eligible.end(),
-                          holds);
-  });
+size_t configurations::count_held(const std::string& node) const {
+  auto holds = [&](auto& y) {
+    return y.node == node;
+  };
+  auto counts = [&](auto& x) {
+    auto& members = x.config.members;
+    auto& eligible = x.config.eligible;
+    return std::any_of(members.begin(), members.end(), holds)
+           || std::any_of(eligible.begin(), eligible.end(), holds);
+  };
+  return static_cast<size_t>(
+    std::count_if(shards_.begin(), shards_.end(), counts));
 }
 
 } // namespace weir

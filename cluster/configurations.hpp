@@ -138,9 +138,13 @@ public:
     return shards_[shard].committed;
   }
 
-  /// Whether `node` is no member of anything, and no disk that is waited for:
-  /// it may be stopped for good.
-  bool is_empty(const std::string& node) const;
+  /// The shards of which `node` is a member, or has a disk that is waited for.
+  size_t count_held(const std::string& node) const;
+
+  /// It counts for nothing: it may be stopped for good.
+  bool is_empty(const std::string& node) const {
+    return count_held(node) == 0;
+  }
 
   uint32_t shards() const {
     return static_cast<uint32_t>(shards_.size());

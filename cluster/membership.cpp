@@ -69,6 +69,11 @@ void membership::drain(const std::string& node, bool on) {
     i->second.draining = on;
 }
 
+void membership::forget(const std::string& node) {
+  nodes_.erase(node);
+  records_.erase(node);
+}
+
 const cluster_node* membership::find(const std::string& node) const {
   auto i = nodes_.find(node);
   return i != nodes_.end() ? &i->second : nullptr;

@@ -68,6 +68,9 @@ public:
 
   void drain(const std::string& node, bool on);
 
+  /// As if it had never been there; a disk that is gone stays so.
+  void forget(const std::string& node);
+
   /// An operator declares that this disk will never be seen again.
   void declare_gone(const node_disk& x) {
     gone_.insert({x.node, x.disk});

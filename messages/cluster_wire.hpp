@@ -118,6 +118,11 @@ struct remove_node {
   std::string node;
 };
 
+/// Takes a node that is down and holds nothing off the list.
+struct forget_node {
+  std::string node;
+};
+
 /// Lets a node lead a shard that could not elect anybody.
 struct promote_replica {
   uint32_t shard = 0;
@@ -215,6 +220,7 @@ WEIR_INSPECT(shard_record, x.promised, x.config)
 WEIR_INSPECT(shard_records, x.records)
 WEIR_INSPECT(drain_node, x.node, x.on)
 WEIR_INSPECT(remove_node, x.node)
+WEIR_INSPECT(forget_node, x.node)
 WEIR_INSPECT(promote_replica, x.shard, x.node, x.accept_loss,
              x.old_primary_stopped)
 WEIR_INSPECT(operator_answer, x.text)

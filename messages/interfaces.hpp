@@ -39,10 +39,11 @@ using coordinator_actor = door_actor::extend<
   caf::replies_to<get_routes>::with<routes>,
   // All there is to know.
   caf::replies_to<get_status>::with<cluster_status>,
-  // Operators: empty a node, give a disk up, force a promotion; what would
-  // move.
+  // Operators: empty a node, give a disk up, forget a node, force a promotion;
+  // what would move.
   caf::replies_to<drain_node>::with<operator_answer>,
   caf::replies_to<remove_node>::with<operator_answer>,
+  caf::replies_to<forget_node>::with<operator_answer>,
   caf::replies_to<promote_replica>::with<operator_answer>,
   caf::replies_to<plan_moves>::with<planned_moves>,
   // Settings: read and change.

@@ -306,6 +306,38 @@ TEST_SUITE("cluster/configurations") {
     CHECK(config().eligible == std::vector<node_disk>{{"a", lives["a"].disk}});
   }
 
+  TEST_CASE_FIXTURE(cluster, "a sound copy that is too few by itself names the "
+                             "damaged one, which another node replaces") {
+    options.min_copies = 2;
+    restart_all();
+    auto x = report_of("a");
+    x.failed = true;
+    x.text = "an entry is not what was written";
+    auto say_so = [&] {
+      self->report(lives["a"], {x}, now);
+      auto lone = report_of("b");
+      lone.serving = false;
+      lone.text = "it is about to lead";
+      self->report(lives["b"], {lone}, now);
+      plan();
+    };
+    say_so();
+    answer("b", told_to<fence>("b").at(0).epoch, {10, 1, 77});
+    plan();
+    say_so();
+    CHECK(config().members == std::vector<member>{lives["b"]});
+    for (auto word : {"it has 1 of the 2 copies", "not what was written",
+                      "name-a", "drain that node"})
+      CHECK(contains(self->trouble(0), word));
+    join("c");
+    plan();
+    CHECK(told_to<announcement>("b").empty());
+    self->nodes().drain("a", true);
+    plan();
+    CHECK(told_to<announcement>("b").at(0).goals.learners
+          == std::vector<member>{lives["c"]});
+  }
+
   TEST_CASE_FIXTURE(cluster, "damaged copies are waited for if no member is "
                              "left, and the operator can't make one lead") {
     restart_all();
@@ -689,6 +721,26 @@ TEST_SUITE("cluster/configurations") {
     plan();
     CHECK(config().primary == "a");
     CHECK(config().epoch == epoch);
+  }
+
+  TEST_CASE_FIXTURE(cluster,
+                    "a node that was forgotten counts for nothing, and "
+                    "is another one when it comes back") {
+    settle();
+    join("c");
+    for (auto i = 0; i < 3; ++i) {
+      self->nodes().lose("c", now);
+      rejoin("c");
+    }
+    self->nodes().lose("c", now);
+    CHECK(self->count_held("a") == 1);
+    CHECK(self->count_held("c") == 0);
+    self->nodes().forget("c");
+    CHECK(self->nodes().find("c") == nullptr);
+    plan();
+    CHECK(config().primary == "a");
+    join("c");
+    CHECK(!self->nodes().backup_only("c", now));
   }
 
   TEST_CASE_FIXTURE(cluster, "epochs are above every promise that was heard "

@@ -190,6 +190,7 @@ constexpr std::pair<const char*, const char*> wire_5[] = {
    "742032390000001e"},
   {"weir::drain_node", "0674657874203101"},
   {"weir::remove_node", "06746578742031"},
+  {"weir::forget_node", "06746578742031"},
   {"weir::promote_replica", "00000001067465787420320101"},
   {"weir::operator_answer", "06746578742031"},
   {"weir::plan_moves",

@@ -160,6 +160,41 @@ class RowTest(DamageFixture):
             self.assertEqual(list(damage.shards_in(kept / "journal.db")), [0])
 
 
+    def test_what_one_copy_can_not_commit_waits_until_the_damaged_one_is_drained(
+        self,
+    ):
+        self.begin(settings={"min-copies": 2})
+        self.await_copies()
+        self.end_ingest()
+        shard = self.cluster.status()["shards"][0]
+        sound, harmed = [self.node(x) for x in faults.copies_of(shard)]
+        for server in self.cluster.servers:
+            server.kill()
+        damage.spoil_row(harmed.data / "journal.db", self.random, 0)
+        self.launch_all()
+
+        def waits():
+            seen = self.look()
+            if not seen or any(x["state"] != "serving" for x in seen["shards"][1:]):
+                return False
+            x = seen["shards"][0]
+            return x["primary"] == sound.name and "1 of the 2" in x["trouble"] and x
+
+        shard = eventually("the sound copy leads, and lacks another one", waits)
+        say(shard["trouble"])
+        self.assertEqual(shard["backups"], [])
+        for words in ("min-copies", "damaged", f"on node {harmed.name}", "drain"):
+            self.assertIn(words, shard["trouble"])
+        self.assertEqual(quarantined(harmed), [])
+        self.assert_done(self.cluster.run("drain", harmed.name, "--timeout", "60s"))
+        self.check()
+        eventually("the damaged copy is put aside", lambda: quarantined(harmed))
+        self.assert_done(self.cluster.run("drain", harmed.name, "--undo"))
+        self.await_copies()
+        self.await_whole()
+        self.check()
+
+
 class OnlyCopyTest(harness.SystemTest):
     def begin(self):
         cluster = self.start(nodes=2, settings={**faults.SETTINGS, "replicas": 1})

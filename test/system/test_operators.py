@@ -335,5 +335,57 @@ class AdminTest(OperatorTest):
         )
 
 
+class ForgetTest(OperatorTest):
+    def names(self, cluster):
+        return {x["name"] for x in cluster.status()["nodes"]}
+
+    def test_a_node_that_holds_nothing_and_is_down_can_be_forgotten(self):
+        cluster = self.start_filled()
+        self.wait_copies(cluster, 2)
+        done = self.assert_done(cluster.run("admin forget", "n9"), NOT_FOUND)
+        self.assertIn("there is no node n9", done.err)
+        done = self.assert_done(cluster.run("admin forget", "n2"), FAILED)
+        self.assertIn("node n2 is up", done.err)
+        # It holds copies, and is waited for.
+        cluster.nodes[1].kill()
+        self.wait_down(cluster, "n2")
+        done = self.assert_done(cluster.run("admin forget", "n2"), FAILED)
+        self.assertRegex(done.err, r"node n2 counts for \d+ shards: drain it")
+        cluster.nodes[1].start()
+        self.wait_copies(cluster, 2)
+        self.assert_done(cluster.run("drain", "n2"))
+        cluster.nodes[1].stop()
+        self.wait_down(cluster, "n2")
+        done = self.assert_done(cluster.run("admin forget", "n2"))
+        self.assertEqual(done.out, "node n2 is forgotten\n")
+        self.assertEqual(self.names(cluster), {"n1", "n3"})
+        # For good, but a node like any other if it comes back after all.
+        cluster.head.stop()
+        cluster.head.start()
+        cluster.wait(2)
+        self.assertEqual(self.names(cluster), {"n1", "n3"})
+        self.assert_answered(cluster, ENTITIES)
+        cluster.nodes[1].start()
+        cluster.wait(3)
+        self.wait_copies(cluster, 2)
+        self.assertGreater(self.node(cluster, "n2")["primaries"], 0)
+        self.assert_answered(cluster, ENTITIES)
+        self.assertTrue(self.verified(cluster)["ok"])
+
+    def test_another_name_for_a_directory_takes_the_place_of_the_old_one(self):
+        cluster = self.start_filled()
+        node = cluster.nodes[2]
+        node.stop()
+        at = node.options.index("--name") + 1
+        node.options[at] = "other"
+        node.start()
+        cluster.wait(3)
+        self.assertEqual(self.names(cluster), {"n1", "n2", "other"})
+        cluster.head.stop()
+        cluster.head.start()
+        cluster.wait(3)
+        self.assertEqual(self.names(cluster), {"n1", "n2", "other"})
+
+
 if __name__ == "__main__":
     unittest.main()
