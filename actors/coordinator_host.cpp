@@ -21,6 +21,10 @@ namespace {
 /// end is noticed if it lost more than what came since.
 constexpr time_ms save_commits_every = 5'000;
 
+/// The same is said to a node again after this long, ms: more than it takes
+/// from one heartbeat to the next one.
+constexpr int64_t announce_again_after = 500;
+
 /// In one message, which must stay below a megabyte.
 constexpr size_t announcements_max = 512;
 
@@ -196,8 +200,30 @@ void coordinator_host_state::report(const fence_report& x) {
   plan();
 }
 
+/// Once, for all that has come until then: reports and proposals of hundreds of
+/// shards come together. And a node is taken for dead only when all it has said
+/// is read, however long this actor was busy.
 void coordinator_host_state::plan() {
-  auto res = configs_->plan(ticks());
+  if (!plan_is_due_)
+    self_->send(self_, timer{plan_timer});
+  plan_is_due_ = true;
+}
+
+/// Nodes need time to do what they were told, and to say so.
+bool coordinator_host_state::is_news(member_node& to, const announcement& x,
+                                     int64_t now) const {
+  auto& last = to.told[x.config.shard];
+  if (last.epoch == x.config.epoch && last.goals == x.goals
+      && now - last.at < announce_again_after)
+    return false;
+  last = {x.config.epoch, x.goals, now};
+  return true;
+}
+
+void coordinator_host_state::plan_now() {
+  plan_is_due_ = false;
+  auto now = ticks();
+  auto res = configs_->plan(now);
   if (!res) {
     spdlog::error("no shard can be assigned: {}", res.error().text);
     return;
@@ -220,6 +246,10 @@ void coordinator_host_state::plan() {
         x.message);
       continue;
     }
+    auto member = members_.find(x.node);
+    if (member == members_.end() || !member->second.actor
+        || !is_news(member->second, *what, now))
+      continue;
     auto& to = announcements[x.node];
     to.shards.push_back(std::move(*what));
     if (to.shards.size() < announcements_max)
@@ -253,6 +283,14 @@ void coordinator_host_state::note_changes() {
     primary = config.primary;
     epoch = config.epoch;
   }
+}
+
+void coordinator_host_state::fire(const timer& x) {
+  if (x.what == plan_timer)
+    return plan_now();
+  if (x.what == introduce_timer)
+    introduce();
+  alarm();
 }
 
 void coordinator_host_state::alarm() {
@@ -392,7 +430,8 @@ local_coordinator_actor::behavior_type coordinator_host(
     spdlog::critical("the catalog is of no use: {}", res.error().text);
     self->quit(to_error(res.error()));
   }
-  self->delayed_send(self, interval, timer{1});
+  self->delayed_send(self, interval,
+                     timer{coordinator_host_state::regular_timer});
   return {
     [self](const hello& x) {
       return self->state.greet(x);
@@ -464,10 +503,8 @@ local_coordinator_actor::behavior_type coordinator_host(
       return self->state.give(x);
     },
     [self, interval](const timer& x) {
-      if (x.what == 2)
-        self->state.introduce();
-      self->state.alarm();
-      if (x.what == 1) // The regular one; others are for once.
+      self->state.fire(x);
+      if (x.what == coordinator_host_state::regular_timer)
         self->delayed_send(self, interval, x);
     },
   };

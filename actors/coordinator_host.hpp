@@ -40,6 +40,11 @@ class coordinator_host_state {
 public:
   static inline constexpr const char* name = "coordinator";
 
+  /// What a timer is for; all but the regular one are for once.
+  static inline constexpr uint8_t regular_timer = 1;
+  static inline constexpr uint8_t introduce_timer = 2;
+  static inline constexpr uint8_t plan_timer = 3;
+
   /// Fails if the catalog can't be read.
   result<void> init(
     local_coordinator_actor::stateful_pointer<coordinator_host_state> self,
@@ -74,8 +79,16 @@ public:
   void alarm();
   void introduce();
   void down(const caf::down_msg& x);
+  void fire(const timer& x);
 
 private:
+  /// What a node was told of a shard.
+  struct last_word {
+    uint64_t epoch = 0;
+    replica_goals goals;
+    int64_t at = 0;
+  };
+
   /// A node, whether it is connected or not.
   struct member_node {
     node_actor actor;
@@ -89,6 +102,8 @@ private:
     time_ms measured = 0;
     /// Readings a second, smoothed.
     double rate = 0;
+    /// By shard: what this process was told last.
+    std::map<uint32_t, last_word> told;
   };
 
   /// The catalog as a backup wants it.
@@ -140,6 +155,8 @@ private:
   shard_status shard_status_of(uint32_t shard) const;
   int64_t ticks() const;
   void plan();
+  void plan_now();
+  bool is_news(member_node& to, const announcement& x, int64_t now) const;
   void note_changes();
   void probe(const std::string& id);
   void lose(const std::string& id);
@@ -169,6 +186,7 @@ private:
   /// The sessions whose processes are connected.
   std::map<producer_id, caf::strong_actor_ptr> live_;
   time_ms clock_ = -1;
+  bool plan_is_due_ = false;
   time_ms commits_saved_ = 0;
   std::unique_ptr<rollup_registry> rollups_;
   std::vector<follower> followers_;

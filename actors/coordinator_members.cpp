@@ -119,6 +119,7 @@ caf::result<joined> coordinator_host_state::join(
   entry.version = x.version;
   entry.last_seen = context_.now();
   entry.news = {};
+  entry.told.clear();
   entry.measured = 0;
   if (auto res = save_node(x.node); !res)
     return to_error(res.error());
@@ -127,7 +128,7 @@ caf::result<joined> coordinator_host_state::join(
   spdlog::info("node {} has joined from {}:{}", called, x.listens.host,
                x.listens.port);
   // The answer first: a node can't take shards before it knows the settings.
-  self_->send(self_, timer{2});
+  self_->send(self_, timer{introduce_timer});
   return joined{context_.cluster, called, settings_text_};
 }
 

@@ -15,6 +15,8 @@ public:
   result<joined> in = fail(ec::timeout, "no answer yet");
   /// Everything that it was ever assigned, with the newest epoch.
   std::map<uint32_t, uint64_t> assigned;
+  /// How often it was told of a shard.
+  size_t announced = 0;
   /// The configurations that it was told, and what is wanted of it.
   std::map<uint32_t, announcement> known;
   std::vector<drop_copy> drops;
@@ -64,6 +66,7 @@ public:
         // Settings come before shards, or a node could not serve them.
         REQUIRE(in.has_value());
         plan = std::max(plan, y.plan.version);
+        announced += y.shards.size();
         for (auto& shard : y.shards) {
           auto& config = shard.config;
           auto& mine = known[config.shard];

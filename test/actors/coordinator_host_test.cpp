@@ -39,8 +39,75 @@ TEST_SUITE("actors/coordinator_host") {
     auto& a = join("a");
     a.assigned.erase(2);
     a.known.erase(2);
+    pass(500);
     beat(a);
     CHECK(a.assigned.count(2) == 1);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "what a node was told is not said again before it "
+                             "can have answered, whatever else happens") {
+    begin();
+    auto& a = join("a");
+    CHECK(a.announced == 4);
+    for (auto i = 0; i < 10; ++i)
+      tell(boss, timer{coordinator_host_state::introduce_timer});
+    CHECK(a.announced == 4);
+    pass(600);
+    CHECK(a.announced == 8);
+    // Another process knows nothing.
+    start_anew(a);
+    CHECK(a.announced == 12);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "who has spoken while the coordinator was busy is "
+                             "alive") {
+    begin();
+    auto& a = join("a");
+    auto& b = join("b");
+    beat(a);
+    beat(b);
+    auto before = where();
+    caf::send_as(b.hdl, boss, b.news);
+    caf::send_as(a.hdl, boss, a.news);
+    scheduler.advance_time(std::chrono::milliseconds{5'000});
+    run();
+    auto after = where();
+    for (auto i = size_t{0}; i < after.nodes.size(); ++i)
+      CHECK(after.nodes[i].up);
+    for (auto i = size_t{0}; i < after.shards.size(); ++i)
+      CHECK(after.shards[i].epoch == before.shards[i].epoch);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "a node that is down and holds nothing can be "
+                             "forgotten, which is recorded") {
+    begin();
+    auto& a = join("a");
+    beat(a);
+    auto& b = join("b");
+    beat(b);
+    CHECK(code_of(ask<operator_answer>(boss, forget_node{"c"}))
+          == ec::not_found);
+    CHECK(code_of(ask<operator_answer>(boss, forget_node{"b"}))
+          == ec::conflict);
+    kill(b.hdl);
+    pass(process.failure_timeout);
+    auto held = ask<operator_answer>(boss, forget_node{"b"});
+    CHECK(code_of(held) == ec::none);
+    REQUIRE(where().nodes.size() == 1);
+    CHECK(where().nodes[0].name == "a");
+    kill(a.hdl);
+    pass(process.failure_timeout);
+    held = ask<operator_answer>(boss, forget_node{"a"});
+    CHECK(code_of(held) == ec::conflict);
+    CHECK(contains(text_of(held), "counts for 4 shards"));
+    restart();
+    CHECK(where().nodes.size() == 1);
+    kill(boss);
+    boss = nullptr;
+    auto db = must(catalog::open(dir.file("coordinator.db")));
+    auto events = must(db.events(10));
+    REQUIRE(events.size() == 1);
+    CHECK(contains(events[0].what, "forget node b"));
   }
 
   TEST_CASE_FIXTURE(fixture, "a heartbeat is answered with the clock of the "
