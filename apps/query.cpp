@@ -45,8 +45,15 @@ struct question {
   std::string error;
 };
 
+/// Not one that would be another number in 64 bits with a sign.
+bool is_integer(const json& x) {
+  return x.is_number_integer()
+         && (!x.is_number_unsigned()
+             || x.get<uint64_t>() <= static_cast<uint64_t>(INT64_MAX));
+}
+
 result<time_ms> duration_of(const json& x) {
-  if (x.is_number_unsigned())
+  if (is_integer(x))
     return x.get<time_ms>();
   if (x.is_string())
     return parse_duration(x.get<std::string>());
@@ -54,7 +61,7 @@ result<time_ms> duration_of(const json& x) {
 }
 
 result<time_ms> time_of(const json& x) {
-  if (x.is_number_integer())
+  if (is_integer(x))
     return x.get<time_ms>();
   if (x.is_string())
     return parse_time(x.get<std::string>(), wall_clock());
