@@ -48,6 +48,12 @@ replica_goals configurations::goals_of(
                        });
   };
   auto led = valid(config.primary);
+  // What is made of nothing takes no time, and a new cluster is all of that.
+  auto leader = find_report(config.shard, config.primary);
+  auto is_empty = leader != nullptr && leader->empty;
+  auto has_time = [&](const std::string& id) {
+    return is_empty || moves[id] < options_.moves_per_node;
+  };
   auto members = std::vector<std::string>{};
   for (auto& m : config.members)
     members.push_back(m.node);
@@ -62,11 +68,12 @@ replica_goals configurations::goals_of(
       // to know that a member lives another life.
       if (contains(members, id))
         res.learners.push_back(node->self);
-    } else if (node != nullptr && node->up
-               && moves[id] < options_.moves_per_node
-               && moves[config.primary] < options_.moves_per_node) {
-      ++moves[id];
-      ++moves[config.primary];
+    } else if (node != nullptr && node->up && has_time(id)
+               && has_time(config.primary)) {
+      if (!is_empty) {
+        ++moves[id];
+        ++moves[config.primary];
+      }
       res.learners.push_back(node->self);
     }
   }

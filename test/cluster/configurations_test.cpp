@@ -833,6 +833,27 @@ TEST_SUITE("cluster/configurations") {
     for (auto& x : told_to<announcement>("a"))
       learners += x.goals.learners.size();
     CHECK(learners == options.moves_per_node);
+    // Those that have nothing to copy need not wait for the others.
+    auto reports = std::vector<replica_report>{};
+    for (auto i = uint32_t{0}; i < 12; ++i) {
+      auto x = report_of("a");
+      x.shard = i;
+      x.epoch = x.promised = self->config(i).epoch;
+      x.empty = i % 3 > 0;
+      reports.push_back(x);
+    }
+    self->report(lives["a"], reports, now);
+    plan();
+    auto full = size_t{0};
+    auto empty = size_t{0};
+    for (auto& x : told_to<announcement>("a"))
+      (x.config.shard % 3 > 0 ? empty : full) += x.goals.learners.size();
+    auto moving = size_t{0};
+    for (auto i = uint32_t{0}; i < 12; ++i)
+      moving += self->target(i).front() == "b" && i % 3 > 0 ? 1 : 0;
+    CHECK(moving > options.moves_per_node);
+    CHECK(empty == moving);
+    CHECK(full <= options.moves_per_node);
   }
 
   TEST_CASE_FIXTURE(cluster, "who has died too often lately leads only where "
