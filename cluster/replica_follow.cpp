@@ -41,8 +41,13 @@ void replica::receive(const replicate& x) {
   if (rebuild_->has_checkpoint() && !outdated)
     return follow_beside(x);
   // Whoever sends a checkpoint sends nothing else meanwhile. If it doesn't do
-  // so any more, it has to know what is here.
-  if (!outdated && rebuild_->from() == x.from && x.entries.empty())
+  // so any more, it has to know what is here, or knows it: as long as nothing
+  // is entered, it would have nothing else to say.
+  auto here = copy_->position_at(x.previous.index);
+  auto needs_none
+    = here && *here == x.previous && x.previous.index >= x.committed;
+  if (!outdated && !needs_none && rebuild_->from() == x.from
+      && x.entries.empty())
     return claim(*copy_);
   abandon_rebuild();
   follow(x);

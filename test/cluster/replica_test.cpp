@@ -471,6 +471,40 @@ TEST_SUITE("cluster/replica") {
     CHECK(answer->held.index == 3);
   }
 
+  TEST_CASE_FIXTURE(world, "a copy that nobody goes on with is given up for a "
+                           "log that lacks nothing") {
+    serve({"a"});
+    nodes["a"].disk.save(at("a").state());
+    send("a", 0, 1);
+    send("a", 1, 1);
+    settle();
+    add("c");
+    auto part
+      = replicate{0, 1, identity("a"), {}, nodes["a"].disk.read(1, 3), 3};
+    deliver(letter{"a", "c", part});
+    sync("c");
+    auto& meta = nodes["a"].disk.saved->meta;
+    deliver(letter{"a", "c",
+                   copy_begin{0, 1, identity("a"), 7, meta.from_index, meta.end,
+                              meta.bytes, 3}});
+    sync("c");
+    network.clear();
+    auto heartbeat = replicate{0, 1, identity("a"), at("a").durable(), {}, 3};
+    SUBCASE("nothing is committed beyond it") {
+      deliver(letter{"a", "c", heartbeat});
+      REQUIRE(network.size() == 1);
+      auto answer = std::get_if<replicated>(&network.front().message);
+      REQUIRE(answer != nullptr);
+      CHECK(answer->held.index == 3);
+    }
+    SUBCASE("but not for one that does") {
+      heartbeat.committed = 4;
+      deliver(letter{"a", "c", heartbeat});
+      REQUIRE(network.size() == 1);
+      CHECK(std::get_if<log_claim>(&network.front().message) != nullptr);
+    }
+  }
+
   TEST_CASE_FIXTURE(world, "a copy that was begun is not continued by that of "
                            "another checkpoint, after its primary led anew") {
     serve({"a"});
