@@ -59,6 +59,23 @@ price cheapest(const assignment_task& task, assignment& x, size_t s,
   return res;
 }
 
+/// With shares that begin below `least_max`.
+assignment_task random_task(std::mt19937_64& random, size_t shards,
+                            size_t nodes, uint64_t least_max) {
+  auto res = assignment_task{};
+  res.cost_max = 9;
+  for (auto s = size_t{0}; s < shards; ++s) {
+    auto& costs = res.costs.emplace_back();
+    for (auto i = size_t{0}; i < nodes; ++i)
+      costs.push_back(static_cast<int64_t>(random() % 10));
+  }
+  for (auto i = size_t{0}; i < nodes; ++i) {
+    auto least = random() % least_max;
+    res.shares.push_back({least, least + random() % 2});
+  }
+  return res;
+}
+
 } // namespace
 
 TEST_SUITE("cluster/assignment") {
@@ -99,21 +116,16 @@ TEST_SUITE("cluster/assignment") {
     for (auto n = 0; n < 1'000; ++n) {
       auto shards = 1 + random() % 5;
       auto nodes = 2 + random() % 3;
-      auto task = assignment_task{};
-      task.cost_max = 9;
+      auto task = random_task(random, shards, nodes, 3);
       auto start = assignment(shards);
       for (auto s = size_t{0}; s < shards; ++s) {
-        auto& costs = task.costs.emplace_back();
-        for (auto i = size_t{0}; i < nodes; ++i)
-          costs.push_back(
-            random() % 4 == 0 ? never : static_cast<int64_t>(random() % 10));
+        auto& costs = task.costs[s];
+        for (auto& x : costs)
+          if (random() % 4 == 0)
+            x = never;
         start[s] = {random() % nodes};
         if (costs[start[s].front()] == never)
-          costs[start[s].front()] = 9;
-      }
-      for (auto i = size_t{0}; i < nodes; ++i) {
-        auto least = random() % 3;
-        task.shares.push_back({least, least + random() % 2});
+          costs[start[s].front()] = task.cost_max;
       }
       auto all = start;
       auto best = cheapest(task, all, 0);
@@ -126,19 +138,11 @@ TEST_SUITE("cluster/assignment") {
     for (auto n = 0; n < 1'000; ++n) {
       auto shards = 1 + random() % 4;
       auto nodes = 3 + random() % 2;
-      auto task = assignment_task{};
-      task.cost_max = 9;
+      auto task = random_task(random, shards, nodes, 4);
       auto start = assignment(shards);
-      for (auto s = size_t{0}; s < shards; ++s) {
-        auto& costs = task.costs.emplace_back();
-        for (auto i = size_t{0}; i < nodes; ++i)
-          costs.push_back(static_cast<int64_t>(random() % 10));
+      for (auto& xs : start) {
         auto first = random() % nodes;
-        start[s] = {first, (first + 1 + random() % (nodes - 1)) % nodes};
-      }
-      for (auto i = size_t{0}; i < nodes; ++i) {
-        auto least = random() % 4;
-        task.shares.push_back({least, least + random() % 2});
+        xs = {first, (first + 1 + random() % (nodes - 1)) % nodes};
       }
       auto all = start;
       auto best = cheapest(task, all, 0, 2);

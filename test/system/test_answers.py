@@ -85,14 +85,15 @@ class AnswerTest(harness.SystemTest):
         good = f'{{"entity":"e1","at":{BASE + 2000}}}'
         path.write_text(
             f'{good}\nnonsense\n{{"at":1}}\n{{"entity":"e1","window":"-5s"}}\n'
-            f'{{"entity":"e1","color":"red"}}\n\n{good}\n',
+            f'{{"entity":"e1","color":"red"}}\n'
+            f'{{"entity":"e1","at":{2**64 - 1}}}\n\n{good}\n',
             encoding="utf-8",
         )
         done = self.shared.run("query average", "--from", path, "--json")
         self.assert_done(done, code=5)
-        self.assertEqual([x.get("count") for x in done.rows], [3, *[None] * 4, 3])
+        self.assertEqual([x.get("count") for x in done.rows], [3, *[None] * 5, 3])
         errors = [x.get("error", "") for x in done.rows]
-        for i, error in enumerate(errors[1:5], start=2):
+        for i, error in enumerate(errors[1:6], start=2):
             self.assertTrue(error.startswith(f"{path}:{i}: "), errors)
 
     def test_questions_without_sense_are_usage_errors(self):

@@ -84,6 +84,20 @@ class RebuildTest(faults.FaultTest):
         self.assertEqual(self.look()["settings"], status["settings"])
         return made
 
+    def go_on_with(self, late, before, status):
+        """As soon as all nodes answer, one of which has just been launched."""
+        seen = []
+
+        def answered():
+            seen.append(self.rebuild(self.cluster.nodes[0]))
+            return seen[-1].code == 0
+
+        eventually("all of them answer", answered)
+        self.go_on(seen[-1], before, status)
+        late.wait_ready()
+        self.await_whole()
+        self.finish()
+
     def test_one_node_knows_enough_to_find_the_others(self):
         self.begin_with_finals()
         other = self.cluster.directory / "other"
@@ -127,17 +141,7 @@ class RebuildTest(faults.FaultTest):
         self.assertEqual(head.process.wait(), FAILED)
         self.assertIn("is a node's copy", head.process.output)
         database.unlink()
-        seen = []
-
-        def answered():
-            seen.append(self.rebuild(self.cluster.nodes[0]))
-            return seen[-1].code == 0
-
-        eventually("all of them answer", answered)
-        self.go_on(seen[-1], before, status)
-        node.wait_ready()
-        self.await_whole()
-        self.finish()
+        self.go_on_with(node, before, status)
 
     def test_what_fails_leaves_nothing_behind(self):
         self.begin_with_finals()
@@ -186,17 +190,7 @@ class RebuildTest(faults.FaultTest):
         self.lose()
         self.assert_done(self.await_rebuilt(self.cluster.nodes[0]), UNREACHABLE)
         dead.launch()
-        seen = []
-
-        def answered():
-            seen.append(self.rebuild(self.cluster.nodes[0]))
-            return seen[-1].code == 0
-
-        eventually("all of them answer", answered)
-        self.go_on(seen[-1], before, status)
-        dead.wait_ready()
-        self.await_whole()
-        self.finish()
+        self.go_on_with(dead, before, status)
 
     def test_nodes_that_were_all_restarted_still_know_it(self):
         self.begin_with_finals()
