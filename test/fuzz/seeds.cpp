@@ -6,6 +6,7 @@
 #include "config/option.hpp"
 #include "storage/config_columns.hpp"
 #include "storage/data_dir.hpp"
+#include "test/golden/wire.hpp"
 #include "windows/window_partial.hpp"
 
 // Writes what the fuzzers begin with: the bytes of real encoders, and text as
@@ -237,6 +238,18 @@ void add_config(corpus& to) {
          }) + config_columns::encode(std::vector<node_disk>{{"n3", "d3"}}));
 }
 
+/// One of each, which are numbered as they were recorded.
+void add_messages(corpus& to) {
+  auto number = char{0};
+  for (auto& [name, hex] : test::golden::wire_5) {
+    auto bytes = std::string(1, number++);
+    for (auto x = std::string_view{hex}; !x.empty(); x.remove_prefix(2))
+      bytes
+        += static_cast<char>(std::stoi(std::string{x.substr(0, 2)}, {}, 16));
+    to.add("message", bytes);
+  }
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -253,4 +266,5 @@ int main(int argc, char** argv) {
   add_catalog(to);
   add_manifest(to);
   add_journal(to);
+  add_messages(to);
 }
