@@ -40,6 +40,21 @@ TEST_SUITE("config/near") {
     CHECK(nearest("cat", {"bat", "rat"}) == "bat");
   }
 
+  TEST_CASE("as many letters are counted as are wrong") {
+    CHECK(rc::check([] {
+      auto word = *rc::gen::container<std::string>(rc::gen::inRange('a', 'd'));
+      if (word.size() > 12)
+        word.resize(12);
+      auto other = word;
+      auto edits = *rc::gen::inRange<size_t>(0, 6);
+      for (auto i = size_t{0}; i < edits && 3 * i < other.size(); ++i)
+        other[3 * i] = 'X';
+      auto done = std::min(edits, (word.size() + 2) / 3);
+      auto found = nearest(other, {word}).has_value();
+      RC_ASSERT(found == (done <= std::max(size_t{1}, other.size() / 3)));
+    }));
+  }
+
   TEST_CASE("a word is nearest to itself") {
     CHECK(rc::check([](const std::vector<std::string>& all) {
       auto views = std::vector<std::string_view>{all.begin(), all.end()};
