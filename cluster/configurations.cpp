@@ -41,8 +41,13 @@ result<void> configurations::load(int64_t now) {
 }
 
 void configurations::remember_commit(uint32_t shard, const log_position& x) {
-  if (shard < shards_.size() && x.index > shards_[shard].committed.index)
-    shards_[shard].committed = x;
+  if (shard >= shards_.size())
+    return;
+  // What a later epoch has committed counts, however short its log is: what was
+  // known before may have been given up since.
+  auto& known = shards_[shard].committed;
+  if (std::tie(x.epoch, x.index) > std::tie(known.epoch, known.index))
+    known = x;
 }
 
 void configurations::report(const member& from,

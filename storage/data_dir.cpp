@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <chrono>
@@ -25,6 +26,15 @@ constexpr uint64_t format_version = 1;
 
 /// The file has some 200 bytes, or, with the longest names, 1300.
 constexpr size_t identity_bytes_max = 64 << 10;
+
+/// Of any type that is no more than its bits.
+template <class T>
+result<T> random_bits() {
+  auto res = T{};
+  if (::getrandom(&res, sizeof(res), 0) != sizeof(res))
+    return tl::unexpected(os_failure("getrandom", "read", errno));
+  return res;
+}
 
 /// The value of the line "KEY = VALUE" in `text`.
 std::optional<std::string_view> value_of(std::string_view text,
@@ -143,23 +153,31 @@ result<identity> load_identity(const std::string& dir,
   return res;
 }
 
-/// Greater than the last one, and than what a directory came to that was later
-/// put back from a copy: whoever believes that life to be this one would count
-/// on what only the other one has written.
-uint64_t next_incarnation(uint64_t last) {
+/// Below so many microseconds, a second: lives are still told apart by age.
+constexpr auto incarnation_spread = uint64_t{1} << 20;
+
+/// Greater than the last one, and other than what a directory came to that was
+/// later put back from a copy: whoever believes that life to be this one would
+/// count on what only the other one has written. The time alone does not say
+/// so where a clock was ahead once, and starts have been counted since.
+result<uint64_t> next_incarnation(uint64_t last) {
   using std::chrono::microseconds;
   auto now = std::chrono::system_clock::now().time_since_epoch();
   auto time = std::chrono::duration_cast<microseconds>(now).count();
-  return std::max(last + 1, static_cast<uint64_t>(std::max<int64_t>(time, 0)));
+  auto bits = random_bits<uint64_t>();
+  if (!bits)
+    return tl::unexpected(std::move(bits.error()));
+  return std::max(last + 1, static_cast<uint64_t>(std::max<int64_t>(time, 0)))
+         + *bits % incarnation_spread;
 }
 
 } // namespace
 
 result<std::string> random_id() {
-  uint64_t bits[2];
-  if (::getrandom(bits, sizeof(bits), 0) != sizeof(bits))
-    return tl::unexpected(os_failure("getrandom", "read", errno));
-  return fmt::format("{:016x}{:016x}", bits[0], bits[1]);
+  auto bits = random_bits<std::array<uint64_t, 2>>();
+  if (!bits)
+    return tl::unexpected(std::move(bits.error()));
+  return fmt::format("{:016x}{:016x}", bits->front(), bits->back());
 }
 
 std::string to_text(const identity& x) {
@@ -213,7 +231,10 @@ result<data_dir> data_dir::open(const std::string& path,
   if (!who)
     return tl::unexpected(std::move(who.error()));
   auto fresh = who->incarnation == 0;
-  who->incarnation = next_incarnation(who->incarnation);
+  auto incarnation = next_incarnation(who->incarnation);
+  if (!incarnation)
+    return tl::unexpected(std::move(incarnation.error()));
+  who->incarnation = *incarnation;
   if (!name.empty())
     who->name = name;
   if (auto done = replace_file(path + "/identity", to_text(*who)); !done)

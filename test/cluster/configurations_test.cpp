@@ -614,6 +614,12 @@ TEST_SUITE("cluster/configurations") {
     CHECK(config().primary == "b");
     CHECK(config().epoch == epoch);
     CHECK(self->committed(0).index == 0);
+    // A coordinator that has just started still knows of what was given up.
+    self->remember_commit(0, {10, 1, 77});
+    report("b", 3);
+    CHECK(self->committed(0) == log_position{3, epoch, 77});
+    self->remember_commit(0, {12, 1, 77});
+    CHECK(self->committed(0).index == 3);
   }
 
   TEST_CASE_FIXTURE(cluster, "a node whose copy is damaged before it could be "
