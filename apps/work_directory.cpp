@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -16,6 +17,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr auto suffix = ".partial";
+
+/// The first file there, and the last one to go: nothing is removed from a
+/// directory that somebody else has named so.
+constexpr auto mark = "weir-is-at-work";
 
 tl::unexpected<failure> taken(const std::string& path) {
   return fail(ec::conflict,
@@ -54,9 +59,15 @@ result<work_directory> work_directory::create(const std::string& path) {
   auto lock = lock_directory(partial);
   if (!lock)
     return tl::unexpected(std::move(lock.error()));
+  auto marked = fs::path{partial} / mark;
+  if (!fs::is_empty(partial, error) && !fs::exists(marked, error))
+    return taken(partial);
+  if (!std::ofstream{marked})
+    return tl::unexpected(os_failure(marked.string(), "create", errno));
   // What a killed process has left.
   for (auto& entry : fs::directory_iterator{partial, error})
-    fs::remove_all(entry, error);
+    if (entry.path() != marked)
+      fs::remove_all(entry, error);
   if (error)
     return tl::unexpected(os_failure(partial, "empty it", error.value()));
   return work_directory{target.string(), std::move(partial), std::move(*lock)};
@@ -69,6 +80,8 @@ work_directory::~work_directory() {
 }
 
 result<void> work_directory::keep() {
+  if (auto done = remove_file(partial_ + "/" + mark); !done)
+    return done;
   if (auto done = sync_directory(partial_); !done)
     return done;
   // Replaces an empty directory, and nothing else.
