@@ -46,8 +46,7 @@ bool is_tiny(std::string_view text) {
   auto point = std::min(text.find('.'), text.size());
   auto first = text.find_first_of("123456789");
   assert(first != std::string_view::npos);
-  return exponent + static_cast<int64_t>(point) - static_cast<int64_t>(first)
-         < 0;
+  return exponent < static_cast<int64_t>(first) - static_cast<int64_t>(point);
 }
 
 /// The nearest double of a text in the grammar of std::from_chars, whose

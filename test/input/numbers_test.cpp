@@ -102,6 +102,9 @@ TEST_SUITE("input/numbers") {
     CHECK(json("1e400") == "range");
     CHECK(json("-1.8e308") == "range");
     CHECK(json("1e99999999999999999999") == "range");
+    // Where an exponent still fits, and what is added to it does not.
+    CHECK(json("1e9223372036854775807") == "range");
+    CHECK(json("0.1e-9223372036854775808") == "0d");
     CHECK(json(std::string(400, '9')) == "range");
     CHECK(json("0." + std::string(400, '0') + "1") == "0d");
     CHECK(json("0." + std::string(400, '0') + "1e500")
