@@ -69,6 +69,7 @@ result<void> coordinator_host_state::init(
   settings_ = *parsed;
   auto patience = membership_options{};
   patience.failure_timeout = context_.process.failure_timeout;
+  patience.step_max = 2 * context_.process.heartbeat;
   configs_ = std::make_unique<configurations>(
     *context_.store, settings_.shards,
     to_configuration_options(settings_, context_.process), patience);
@@ -202,7 +203,8 @@ void coordinator_host_state::report(const fence_report& x) {
 
 /// Once, for all that has come until then: reports and proposals of hundreds of
 /// shards come together. And a node is taken for dead only when all it has said
-/// is read, however long this actor was busy.
+/// is read, however long this actor was busy; for a process that stood still,
+/// see `membership::advance`.
 void coordinator_host_state::plan() {
   if (!plan_is_due_)
     self_->send(self_, timer{plan_timer});

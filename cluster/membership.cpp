@@ -58,7 +58,19 @@ void membership::note_time(const std::string& node, int64_t wall) {
     i->second.seen_at = wall;
 }
 
+void membership::excuse(int64_t now) {
+  auto passed = now - advanced_at_.value_or(now);
+  advanced_at_ = now;
+  auto nobody = std::none_of(nodes_.begin(), nodes_.end(), [](auto& x) {
+    return x.second.up;
+  });
+  auto counted = nobody ? 0 : std::min(passed, options_.step_max);
+  for (auto& [id, x] : nodes_)
+    x.last_seen = std::min(now, x.last_seen + (passed - counted));
+}
+
 void membership::advance(int64_t now) {
+  excuse(now);
   for (auto& [id, x] : nodes_)
     if (x.up && now - x.last_seen >= options_.failure_timeout)
       died(x, now);

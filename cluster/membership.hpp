@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -32,6 +33,10 @@ struct membership_options {
   /// A node that was not heard of for so long is dead. Ten heartbeats, so that
   /// a pause of a busy machine is none.
   int64_t failure_timeout = 2'000;
+  /// From one `advance` to the next no more than this counts, for any silence:
+  /// twice what lies between them. Who let more go by stood still, or was
+  /// stopped with its machine, and has yet to read what came in meanwhile.
+  int64_t step_max = 400;
   /// A node that has died so often within `flapping_window` leads nothing for a
   /// minute, and with every further death twice as long.
   uint32_t flapping_deaths = 3;
@@ -63,7 +68,9 @@ public:
   /// For people: when that was.
   void note_time(const std::string& node, int64_t wall);
 
-  /// Takes the silent ones for dead.
+  /// Takes the silent ones for dead. Silence does not grow while nobody is up,
+  /// since nobody could take anyone's place: who comes back first is only the
+  /// first. Nor does it by more than `step_max`.
   void advance(int64_t now);
 
   void drain(const std::string& node, bool on);
@@ -106,11 +113,14 @@ private:
   };
 
   void died(cluster_node& x, int64_t now);
+  void excuse(int64_t now);
 
   membership_options options_;
   std::map<std::string, cluster_node> nodes_;
   std::map<std::string, record> records_;
   std::set<std::pair<std::string, std::string>> gone_;
+  /// Nothing before the first time.
+  std::optional<int64_t> advanced_at_;
 };
 
 } // namespace weir

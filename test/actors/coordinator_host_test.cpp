@@ -78,6 +78,25 @@ TEST_SUITE("actors/coordinator_host") {
       CHECK(after.shards[i].epoch == before.shards[i].epoch);
   }
 
+  TEST_CASE_FIXTURE(fixture, "a coordinator that stood still takes nobody for "
+                             "dead before it has read what they said") {
+    begin();
+    auto& a = join("a");
+    auto& b = join("b");
+    beat(a);
+    beat(b);
+    scheduler.advance_time(33s);
+    run();
+    auto after = where();
+    CHECK(after.nodes[0].up);
+    CHECK(after.nodes[1].up);
+    beat(a);
+    pass(process.failure_timeout - process.heartbeat);
+    after = where();
+    CHECK(after.nodes[0].up);
+    CHECK(!after.nodes[1].up);
+  }
+
   TEST_CASE_FIXTURE(fixture, "a node that is down and holds nothing can be "
                              "forgotten, which is recorded") {
     begin();

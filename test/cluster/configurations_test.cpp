@@ -42,7 +42,15 @@ struct cluster {
     self->nodes().join({lives[id], "name-" + id}, now);
   }
 
+  /// `ms` later, as often as a coordinator does.
   void plan(int64_t ms = 0) {
+    for (; ms > 300; ms -= 300)
+      wait(300);
+    wait(ms);
+  }
+
+  /// It stands still for `ms`.
+  void wait(int64_t ms) {
     now += ms;
     told = must(self->plan(now));
   }
@@ -228,11 +236,42 @@ TEST_SUITE("cluster/configurations") {
 
   TEST_CASE_FIXTURE(cluster, "a silent node is dead after the timeout") {
     settle();
-    now += 1'500;
+    plan(1'500);
     report("b");
     plan();
     CHECK(config().primary == "a");
     plan(600);
+    CHECK(config().primary == "b");
+  }
+
+  TEST_CASE_FIXTURE(cluster, "what was said while the coordinator stood still "
+                             "may be read before anyone is dead") {
+    settle();
+    for (auto i = 0; i < 5; ++i) {
+      wait(33'000);
+      for (auto id : {"a", "b"}) {
+        CHECK(self->nodes().find(id)->up);
+        report(id);
+      }
+    }
+    CHECK(config().epoch == 1);
+    CHECK(!self->nodes().backup_only("a", now));
+    // Who has died meanwhile is noticed soon after.
+    wait(33'000);
+    report("b");
+    plan(1'400);
+    CHECK(config().primary == "a");
+    plan(400);
+    CHECK(config().primary == "b");
+  }
+
+  TEST_CASE_FIXTURE(cluster, "a coordinator that always takes long still "
+                             "notices who is dead") {
+    settle();
+    for (auto i = 0; i < 5; ++i) {
+      report("b");
+      wait(3'000);
+    }
     CHECK(config().primary == "b");
   }
 
@@ -361,7 +400,7 @@ TEST_SUITE("cluster/configurations") {
     CHECK(code_of(self->force(0, forced)) == ec::conflict);
     forced.accept_loss = true;
     must(self->force(0, forced));
-    plan(600);
+    wait(600);
     auto asked = told_to<fence>("c");
     REQUIRE(asked.size() == 1);
     answer("c", asked[0].epoch, {});
@@ -818,13 +857,45 @@ TEST_SUITE("cluster/configurations") {
       return self->target(0);
     };
     self->nodes().lose("b", now);
-    now += 1'000;
+    plan(1'000);
     CHECK(ask() == place);
     for (auto i = 0; i < 30; ++i) {
-      now += 1'000;
+      plan(1'000);
       ask();
     }
     CHECK(self->target(0) == std::vector<std::string>{"a", "c"});
+  }
+
+  TEST_CASE_FIXTURE(cluster, "when all were away for long, the first one to "
+                             "come back does not take the others' places") {
+    options.replicas = 1;
+    found(12);
+    join("a");
+    join("b");
+    plan();
+    auto places = [&] {
+      auto res = std::vector<std::vector<std::string>>{};
+      for (auto i = uint32_t{0}; i < self->shards(); ++i)
+        res.push_back(self->target(i));
+      return res;
+    };
+    auto before = places();
+    for (auto id : {"a", "b"})
+      self->nodes().lose(id, now);
+    plan(2 * options.replace_after);
+    join("b");
+    auto go_on = [&](int64_t ms) {
+      for (; ms > 0; ms -= 1'000) {
+        report("b");
+        plan(1'000);
+      }
+    };
+    go_on(options.replace_after - 1'000);
+    CHECK(places() == before);
+    // From then on the others are waited for as usual.
+    go_on(2'000);
+    auto taken = std::vector<std::vector<std::string>>(12, {"b"});
+    CHECK(places() == taken);
   }
 
   TEST_CASE_FIXTURE(cluster, "only so many copies are made at a time") {
