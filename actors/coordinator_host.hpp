@@ -163,9 +163,10 @@ private:
   bool is_up(const std::string& id) const;
   std::string name_of(const std::string& id) const;
   result<std::string> find_node(const std::string& name) const;
-  result<void> save_node(const std::string& id,
-                         node_state state = node_state::alive);
-  result<void> free_name(const std::string& name, const std::string& id);
+  node_record record_of(const cluster_node& x, const address& listens,
+                        time_ms last_seen) const;
+  result<std::optional<cluster_node>> who_yields(const std::string& name,
+                                                 const std::string& id) const;
   void measure(member_node& x, time_ms now) const;
   std::string choose_name(const join_node& x) const;
   void save_commits();

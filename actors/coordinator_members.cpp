@@ -58,78 +58,91 @@ std::string coordinator_host_state::choose_name(const join_node& x) const {
 
 /// A name belongs to the node that runs under it: one that is away, perhaps for
 /// good, gets another.
-result<void> coordinator_host_state::free_name(const std::string& wanted,
-                                               const std::string& id) {
+/// @returns whose name it was, as that one is called from then on
+result<std::optional<cluster_node>> coordinator_host_state::who_yields(
+  const std::string& wanted, const std::string& id) const {
   auto owner = find_node(wanted);
   if (!owner || *owner == id)
-    return {};
+    return std::nullopt;
   auto other = *configs_->nodes().find(*owner);
-  auto& at = members_[*owner].listens;
+  auto& at = members_.at(*owner).listens;
   if (other.up)
     return fail(ec::conflict,
                 fmt::format("the name {} belongs to another node, which runs "
                             "at {}:{}; start this one with another --name",
                             wanted, at.host, at.port));
   other.name = fmt::format("{}@{}", wanted, owner->substr(0, 6));
-  spdlog::warn("the node that was called {} is now called {}", wanted,
-               other.name);
   // Its place is free: the new one is there.
   other.last_seen = ticks() - context_.process.replace_after;
-  configs_->nodes().remember(other);
-  return save_node(*owner, node_state::dead);
+  return other;
 }
 
-result<void> coordinator_host_state::save_node(const std::string& id,
-                                               node_state state) {
-  auto& node = *configs_->nodes().find(id);
-  auto& member = members_[id];
-  auto record = node_record{};
-  record.id = id;
-  record.disk = node.self.disk;
-  record.name = node.name;
-  record.address
-    = to_string(endpoint{member.listens.host, member.listens.port});
-  record.incarnation = node.self.incarnation;
-  record.last_seen = member.last_seen;
-  record.state = node.draining ? node_state::draining : state;
-  return context_.store->put_node(record);
+node_record coordinator_host_state::record_of(const cluster_node& x,
+                                              const address& listens,
+                                              time_ms last_seen) const {
+  auto res = node_record{};
+  res.id = x.self.node;
+  res.disk = x.self.disk;
+  res.name = x.name;
+  res.address = to_string(endpoint{listens.host, listens.port});
+  res.incarnation = x.self.incarnation;
+  res.last_seen = last_seen;
+  res.state = x.draining ? node_state::draining : node_state::alive;
+  return res;
 }
 
+/// Nothing is so before it is written down.
 caf::result<joined> coordinator_host_state::join(
   const join_node& x, const caf::strong_actor_ptr& sender) {
   if (auto res = check_generation(x); !res)
     return to_error(res.error());
-  auto called = choose_name(x);
-  if (auto res = free_name(called, x.node); !res)
-    return to_error(res.error());
-  auto self = member{x.node, x.disk, x.incarnation};
+  auto node = cluster_node{};
+  node.self = {x.node, x.disk, x.incarnation};
+  node.name = choose_name(x);
+  // Before it takes away anyone's name.
   if (configs_->nodes().is_gone({x.node, x.disk}))
     return to_error(
       {ec::conflict,
        fmt::format("the disk of node {} was declared gone, and others have "
                    "gone on without what it holds; start with an empty data "
                    "directory",
-                   called)});
-  auto node = cluster_node{};
-  node.self = self;
-  node.name = called;
+                   node.name)});
+  auto other = who_yields(node.name, x.node);
+  if (!other)
+    return to_error(other.error());
+  if (auto known = configs_->nodes().find(x.node))
+    node.draining = known->draining;
+  auto now = context_.now();
+  auto records = std::vector{record_of(node, x.listens, now)};
+  if (auto& yields = *other) {
+    auto& at = members_.at(yields->self.node);
+    auto& record
+      = records.emplace_back(record_of(*yields, at.listens, at.last_seen));
+    if (!yields->draining)
+      record.state = node_state::dead;
+  }
+  if (auto res = context_.store->put_nodes(records); !res)
+    return to_error(res.error());
+  if (auto& yields = *other) {
+    spdlog::warn("the node that was called {} is now called {}", node.name,
+                 yields->name);
+    configs_->nodes().remember(*yields);
+  }
   configs_->nodes().join(node, ticks());
   auto& entry = members_[x.node];
   entry.listens = x.listens;
   entry.version = x.version;
-  entry.last_seen = context_.now();
+  entry.last_seen = now;
   entry.news = {};
   entry.told.clear();
   entry.measured = 0;
-  if (auto res = save_node(x.node); !res)
-    return to_error(res.error());
   entry.actor = caf::actor_cast<node_actor>(sender);
   self_->monitor(entry.actor);
-  spdlog::info("node {} has joined from {}:{}", called, x.listens.host,
+  spdlog::info("node {} has joined from {}:{}", node.name, x.listens.host,
                x.listens.port);
   // The answer first: a node can't take shards before it knows the settings.
   self_->send(self_, timer{introduce_timer});
-  return joined{context_.cluster, called, settings_text_};
+  return joined{context_.cluster, node.name, settings_text_};
 }
 
 void coordinator_host_state::introduce() {

@@ -26,9 +26,14 @@ caf::result<operator_answer> coordinator_host_state::drain(
        fmt::format("node {} can't be emptied: there is no other node that "
                    "could take its shards; start one first",
                    x.node)});
-  configs_->nodes().drain(*id, x.on);
-  if (auto res = save_node(*id); !res)
+  auto node = *configs_->nodes().find(*id);
+  node.draining = x.on;
+  auto& at = members_.at(*id);
+  if (auto res
+      = context_.store->put_node(record_of(node, at.listens, at.last_seen));
+      !res)
     return to_error(res.error());
+  configs_->nodes().drain(*id, x.on);
   spdlog::info("node {} {}", x.node,
                x.on ? "gives its shards away" : "takes shards again");
   plan();

@@ -266,11 +266,19 @@ result<void> catalog::write_node(const node_record& x) {
 }
 
 result<void> catalog::put_node(const node_record& x) {
-  auto done = db_.transact([&] {
-    return write_node(x);
+  return put_nodes({x});
+}
+
+result<void> catalog::put_nodes(const std::vector<node_record>& xs) {
+  auto done = db_.transact([&]() -> result<void> {
+    for (auto& x : xs)
+      if (auto put = write_node(x); !put)
+        return put;
+    return {};
   });
   if (done)
-    note(catalog_table::node, 0, x.id);
+    for (auto& x : xs)
+      note(catalog_table::node, 0, x.id);
   return done;
 }
 

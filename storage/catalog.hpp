@@ -58,6 +58,9 @@ public:
   /// Adds or replaces the node of that id.
   result<void> put_node(const node_record& x);
 
+  /// The same for several, in one transaction: a name goes from one to another.
+  result<void> put_nodes(const std::vector<node_record>& xs);
+
   result<void> remove_node(const std::string& id);
 
   /// Takes the place of what there is of the cluster, of nodes and their disks,

@@ -1,4 +1,5 @@
 #include "test/actors/coordinator_fixture.hpp"
+#include "test/storage/faulty_disk.hpp"
 
 using namespace weir;
 using namespace weir::test;
@@ -6,6 +7,12 @@ using namespace weir::test;
 namespace {
 
 using fixture = coordinator_fixture;
+
+struct faulty_disk_owner {
+  faulty_disk disk;
+};
+
+struct faulty_fixture : faulty_disk_owner, coordinator_fixture {};
 
 } // namespace
 
@@ -257,6 +264,44 @@ TEST_SUITE("actors/coordinator_host") {
     CHECK(must(join_again(a).in).name == "b");
   }
 
+  TEST_CASE_FIXTURE(faulty_fixture, "a node whose coming can't be written down "
+                                    "has not come, and takes no name") {
+    begin();
+    auto& a = join("a");
+    kill(a.hdl);
+    disk.fail_write = SQLITE_FULL;
+    auto& thief = join("a");
+    CHECK(code_of(thief.in) == ec::disk_full);
+    CHECK(code_of(join("c").in) == ec::disk_full);
+    auto there = where();
+    REQUIRE(there.nodes.size() == 1);
+    CHECK(there.nodes[0].name == "a");
+    CHECK(there.nodes[0].node == a.self.node);
+    CHECK(!there.nodes[0].up);
+    disk.fail_write = SQLITE_OK;
+    CHECK(must(join_again(thief).in).name == "a");
+    restart();
+    there = where();
+    REQUIRE(there.nodes.size() == 2);
+    CHECK(there.nodes[0].name == "a@node-a");
+    CHECK(there.nodes[1].name == "a");
+  }
+
+  TEST_CASE_FIXTURE(fixture, "a disk that is gone takes no name from a node "
+                             "that is away") {
+    begin();
+    auto& old = join("a");
+    kill(old.hdl);
+    auto& present = join("a");
+    must(ask<operator_answer>(boss, remove_node{"a@node-a"}));
+    kill(present.hdl);
+    CHECK(code_of(join_again(old).in) == ec::conflict);
+    auto there = where();
+    REQUIRE(there.nodes.size() == 2);
+    CHECK(there.nodes[1].node == present.self.node);
+    CHECK(there.nodes[1].name == "a");
+  }
+
   TEST_CASE_FIXTURE(fixture, "two nodes hold two copies of every shard, and "
                              "lead two each") {
     begin();
@@ -396,6 +441,28 @@ TEST_SUITE("actors/coordinator_host") {
     must(ask<operator_answer>(boss, drain_node{"a", false}));
     settle(false);
     CHECK(!a.assigned.empty());
+  }
+
+  TEST_CASE_FIXTURE(faulty_fixture, "a drain that can't be written down is "
+                                    "none, nor is its end") {
+    begin();
+    join("a");
+    join("b");
+    settle();
+    auto state = [&] {
+      return status().nodes[0].state;
+    };
+    disk.fail_write = SQLITE_FULL;
+    CHECK(code_of(ask<operator_answer>(boss, drain_node{"a", true}))
+          == ec::disk_full);
+    CHECK(state() == "up");
+    disk.fail_write = SQLITE_OK;
+    must(ask<operator_answer>(boss, drain_node{"a", true}));
+    CHECK(state() == "draining");
+    disk.fail_write = SQLITE_FULL;
+    CHECK(code_of(ask<operator_answer>(boss, drain_node{"a", false}))
+          == ec::disk_full);
+    CHECK(state() == "draining");
   }
 
   TEST_CASE_FIXTURE(fixture,
