@@ -82,6 +82,13 @@ bool configurations::is_valid(const entry& x, const member& m) const {
   return nodes_.is_up(m) && (report == nullptr || !report->failed);
 }
 
+bool configurations::is_led(const entry& x) const {
+  auto& members = x.config.members;
+  return std::any_of(members.begin(), members.end(), [&](auto& m) {
+    return m.node == x.config.primary && is_valid(x, m);
+  });
+}
+
 uint64_t configurations::next_epoch(const entry& x) const {
   auto res = std::max(x.config.epoch, x.fence);
   for (auto& [node, report] : x.reports)
@@ -127,6 +134,7 @@ result<void> configurations::install(std::vector<change> changes) {
     x->answers.clear();
     x->fence = 0;
     x->trouble.clear();
+    x->unstored.clear();
     x->forced.reset();
     if (accept_loss)
       x->committed = {};
@@ -142,6 +150,7 @@ result<decision> configurations::propose(const proposal& asked) {
   auto& x = shards_[next.shard];
   if (x.config.epoch != asked.expected)
     return decision{x.config, {}};
+  x.unstored.clear();
   auto& members = x.config.members;
   auto known = [&](const member& m) {
     return std::find(members.begin(), members.end(), m) != members.end();
@@ -160,8 +169,19 @@ result<decision> configurations::propose(const proposal& asked) {
       return decision{x.config, fmt::format("node {} is away", m.node)};
   auto config = next;
   config.min_copies = options_.min_copies;
-  if (auto done = install({{&x, std::move(config)}}); !done)
+  if (auto done = install({{&x, config}}); !done) {
+    auto awaited = [&](const member& m) {
+      auto& left = config.members;
+      return !is_valid(x, m)
+             && std::find(left.begin(), left.end(), m) == left.end();
+    };
+    if (std::any_of(members.begin(), members.end(), awaited))
+      x.unstored
+        = fmt::format("it waits for a replica that is down: the coordinator "
+                      "can't write down that it counts no more: {}",
+                      done.error().text);
     return tl::unexpected(std::move(done.error()));
+  }
   return decision{x.config, {}};
 }
 
@@ -244,16 +264,14 @@ result<std::vector<instruction>> configurations::plan(int64_t now) {
     auto valid = [&](const member& m) {
       return is_valid(x, m);
     };
-    auto leads = [&](const member& m) {
-      return m.node == x.config.primary && is_valid(x, m);
-    };
     // What was asked for in need must not be done in another one, much later.
     if (std::any_of(members.begin(), members.end(), valid))
       x.forced.reset();
     auto accept_loss = false;
-    if (x.config.epoch == 0)
+    if (x.config.epoch == 0) {
+      x.trouble.clear();
       next = create(x);
-    else if (std::any_of(members.begin(), members.end(), leads)) {
+    } else if (is_led(x)) {
       x.trouble.clear();
       next = adopt_min_copies(x);
     } else if (now < settled_at_)
@@ -267,8 +285,14 @@ result<std::vector<instruction>> configurations::plan(int64_t now) {
     if (next)
       changes.push_back({&x, std::move(*next), accept_loss});
   }
-  if (auto done = install(std::move(changes)); !done)
+  if (auto done = install(changes); !done) {
+    for (auto& y : changes)
+      if (!is_led(*y.of))
+        y.of->trouble
+          = fmt::format("the coordinator can't write down who leads it: {}",
+                        done.error().text);
     return tl::unexpected(std::move(done.error()));
+  }
   tell(now, res);
   return res;
 }
@@ -294,15 +318,19 @@ std::string configurations::describe(const std::vector<node_disk>& xs) const {
 
 std::string configurations::trouble(uint32_t shard) const {
   auto& x = shards_[shard];
-  if (x.config.epoch == 0)
-    return "no node has joined yet";
   if (!x.trouble.empty())
     return x.trouble;
+  if (x.config.epoch == 0)
+    return "no node has joined yet";
   auto& config = x.config;
+  auto node = nodes_.find(config.primary);
+  if (node == nullptr || !node->up)
+    return fmt::format("node {} is down",
+                       node != nullptr ? node->name : config.primary);
   auto report = find_report(shard, config.primary);
   auto known = report != nullptr && report->epoch == config.epoch;
   if (known && report->serving)
-    return {};
+    return x.unstored;
   if (config.members.size() < config.min_copies) {
     auto res
       = fmt::format("it has {} of the {} copies that min-copies asks for",
@@ -313,10 +341,8 @@ std::string configurations::trouble(uint32_t shard) const {
         res += fmt::format("; {}; drain that node", what);
     return res;
   }
-  auto node = nodes_.find(config.primary);
   return known ? report->text
-               : fmt::format("node {} is taking it over",
-                             node != nullptr ? node->name : config.primary);
+               : fmt::format("node {} is taking it over", node->name);
 }
 
 size_t configurations::count_held(const std::string& node) const {

@@ -165,6 +165,8 @@ private:
     /// What the primary was told last.
     replica_goals told;
     std::string trouble;
+    /// Why the primary still waits for a member that is dead.
+    std::string unstored;
   };
 
   /// What shall become of a shard.
@@ -177,6 +179,7 @@ private:
 
   // Who leads: configurations.cpp.
   bool is_valid(const entry& x, const member& m) const;
+  bool is_led(const entry& x) const;
   uint64_t next_epoch(const entry& x) const;
   result<void> install(std::vector<change> changes);
   std::optional<shard_config> create(const entry& x) const;

@@ -168,6 +168,58 @@ TEST_SUITE("cluster/configurations") {
     CHECK(told_to<announcement>("a").size() == 1);
   }
 
+  TEST_CASE_FIXTURE(cluster, "a shard whose new primary could not be stored "
+                             "is in trouble, and says why") {
+    settle();
+    store.disk_full = true;
+    self->nodes().lose("a", now);
+    CHECK(self->trouble(0) == "node name-a is down");
+    CHECK(!self->plan(now));
+    CHECK(
+      contains(self->trouble(0), "can't write down who leads it: no space"));
+    // It was away for a moment only.
+    rejoin("a");
+    report("a");
+    plan();
+    CHECK(self->trouble(0).empty());
+    self->nodes().lose("a", now);
+    store.disk_full = false;
+    plan();
+    report("b");
+    CHECK(config().primary == "b");
+    CHECK(self->trouble(0).empty());
+  }
+
+  TEST_CASE_FIXTURE(cluster, "a shard whose primary can't get rid of a member "
+                             "is in trouble, one that gets another is not") {
+    settle();
+    auto asked = proposal{lives["a"], config(), 1};
+    ++asked.next.epoch;
+    asked.next.members.pop_back();
+    store.disk_full = true;
+    // As long as that is alive, it acknowledges.
+    CHECK(!self->propose(asked));
+    CHECK(self->trouble(0).empty());
+    self->nodes().lose("b", now);
+    CHECK(!self->propose(asked));
+    plan();
+    CHECK(contains(self->trouble(0), "no space"));
+    store.disk_full = false;
+    must(self->propose(asked));
+    report("a");
+    plan();
+    CHECK(config().epoch == 2);
+    CHECK(self->trouble(0).empty());
+    rejoin("b");
+    store.disk_full = true;
+    asked.expected = 2;
+    asked.next = config();
+    ++asked.next.epoch;
+    asked.next.members.push_back(lives["b"]);
+    CHECK(!self->propose(asked));
+    CHECK(self->trouble(0).empty());
+  }
+
   TEST_CASE_FIXTURE(cluster, "what a node's coming or death changes is one "
                              "commit, however many shards there are") {
     found(100);
