@@ -163,6 +163,7 @@ private:
   bool is_up(const std::string& id) const;
   std::string name_of(const std::string& id) const;
   result<std::string> find_node(const std::string& name) const;
+  result<void> check_absent(const std::string& id) const;
   node_record record_of(const cluster_node& x, const address& listens,
                         time_ms last_seen) const;
   result<std::optional<cluster_node>> who_yields(const std::string& name,

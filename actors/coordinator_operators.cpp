@@ -55,16 +55,30 @@ caf::result<operator_answer> coordinator_host_state::drain(
                 status.primaries, status.backups)};
 }
 
+/// A node that is connected could go on as if nothing had happened.
+result<void> coordinator_host_state::check_absent(const std::string& id) const {
+  auto& node = *configs_->nodes().find(id);
+  if (node.up)
+    return fail(
+      ec::conflict,
+      fmt::format("node {} is up; drain it and stop it first", node.name));
+  if (members_.at(id).actor)
+    return fail(ec::conflict,
+                fmt::format("node {} is silent, but still connected: it may go "
+                            "on at any time; stop it, or try again in a few "
+                            "seconds, when its connection has timed out",
+                            node.name));
+  return {};
+}
+
 caf::result<operator_answer> coordinator_host_state::remove(
   const remove_node& x) {
   auto id = find_node(x.node);
   if (!id)
     return to_error(id.error());
+  if (auto res = check_absent(*id); !res)
+    return to_error(res.error());
   auto& node = *configs_->nodes().find(*id);
-  if (node.up)
-    return to_error(
-      {ec::conflict,
-       fmt::format("node {} is up; drain it and stop it first", x.node)});
   auto disk = node_disk{node.self.node, node.self.disk};
   auto what
     = fmt::format("operator: the disk of node {} ({}) is gone", x.node, *id);
@@ -86,10 +100,8 @@ caf::result<operator_answer> coordinator_host_state::forget(
   auto id = find_node(x.node);
   if (!id)
     return to_error(id.error());
-  if (configs_->nodes().find(*id)->up)
-    return to_error(
-      {ec::conflict,
-       fmt::format("node {} is up; drain it and stop it first", x.node)});
+  if (auto res = check_absent(*id); !res)
+    return to_error(res.error());
   if (auto shards = configs_->count_held(*id); shards > 0)
     return to_error(
       {ec::conflict,

@@ -136,6 +136,25 @@ TEST_SUITE("actors/coordinator_host") {
     CHECK(contains(events[0].what, "forget node b"));
   }
 
+  TEST_CASE_FIXTURE(fixture, "a node that is silent but still connected is "
+                             "neither forgotten nor declared gone") {
+    begin();
+    auto& a = join("a");
+    auto& b = join("b");
+    for (auto i = 0; i < 5; ++i) {
+      pass(process.failure_timeout / 4);
+      beat(a);
+    }
+    CHECK(!where().nodes[1].up);
+    auto refused = ask<operator_answer>(boss, forget_node{"b"});
+    CHECK(code_of(refused) == ec::conflict);
+    CHECK(contains(text_of(refused), "still connected"));
+    CHECK(code_of(ask<operator_answer>(boss, remove_node{"b"}))
+          == ec::conflict);
+    kill(b.hdl);
+    must(ask<operator_answer>(boss, remove_node{"b"}));
+  }
+
   TEST_CASE_FIXTURE(fixture, "a heartbeat is answered with the clock of the "
                              "cluster, never past the wall clock") {
     begin();
