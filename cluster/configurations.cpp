@@ -274,6 +274,8 @@ result<std::vector<instruction>> configurations::plan(int64_t now) {
     } else if (is_led(x)) {
       x.trouble.clear();
       next = adopt_min_copies(x);
+      if (!next)
+        next = call_off(x);
     } else if (now < settled_at_)
       x.trouble = "the coordinator has just started";
     else if (std::any_of(members.begin(), members.end(), valid))

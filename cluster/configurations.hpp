@@ -205,6 +205,9 @@ private:
   void place(int64_t now);
   replica_goals goals_of(const entry& x, int64_t now,
                          std::map<std::string, uint32_t>& moves) const;
+  bool is_wanted(const entry& x, const std::string& node) const;
+  bool is_complete(const entry& x) const;
+  std::optional<shard_config> call_off(const entry& x) const;
   void tell(int64_t now, std::vector<instruction>& out);
 
   config_store& store_;

@@ -93,6 +93,44 @@ replica_goals configurations::goals_of(
   return res;
 }
 
+bool configurations::is_wanted(const entry& x, const std::string& node) const {
+  auto counts = [&](auto& y) {
+    return y.node == node;
+  };
+  auto& members = x.config.members;
+  auto& eligible = x.config.eligible;
+  return std::any_of(members.begin(), members.end(), counts)
+         || std::any_of(eligible.begin(), eligible.end(), counts)
+         || contains(x.target, node);
+}
+
+/// Nothing is missing any more: other copies may go.
+bool configurations::is_complete(const entry& x) const {
+  auto& config = x.config;
+  auto primary = find_report(config.shard, config.primary);
+  return primary != nullptr && primary->epoch == config.epoch
+         && primary->serving && config.eligible.empty()
+         && config.members.size() >= x.target.size();
+}
+
+/// A copy that was begun, and then is not wanted, could have become a member of
+/// the epoch in which it was begun: only in a later one may it go.
+std::optional<shard_config> configurations::call_off(const entry& x) const {
+  if (!is_complete(x) || !(x.told == replica_goals{}))
+    return {};
+  auto begun = [&](auto& y) {
+    auto& [id, report] = y;
+    auto node = nodes_.find(id);
+    return node != nullptr && node->up && report.role == replica_role::learner
+           && report.promised == x.config.epoch && !is_wanted(x, id);
+  };
+  if (std::none_of(x.reports.begin(), x.reports.end(), begun))
+    return {};
+  auto next = x.config;
+  next.epoch = next_epoch(x);
+  return next;
+}
+
 void configurations::tell(int64_t now, std::vector<instruction>& out) {
   auto moves = std::map<std::string, uint32_t>{};
   for (auto& x : shards_) {
@@ -111,9 +149,6 @@ void configurations::tell(int64_t now, std::vector<instruction>& out) {
       add(m.node);
     for (auto& [id, report] : x.reports)
       add(id);
-    auto primary = find_report(config.shard, config.primary);
-    auto settled = primary != nullptr && primary->epoch == config.epoch
-                   && primary->serving;
     for (auto& id : concerned) {
       auto node = nodes_.find(id);
       if (node == nullptr || !node->up)
@@ -129,16 +164,7 @@ void configurations::tell(int64_t now, std::vector<instruction>& out) {
         out.push_back({id, announcement{config, wishes}});
       if (leads)
         x.told = wishes;
-      auto counts = [&](auto& y) {
-        return y.node == id;
-      };
-      auto wanted
-        = std::any_of(config.members.begin(), config.members.end(), counts)
-          || std::any_of(config.eligible.begin(), config.eligible.end(), counts)
-          || contains(x.target, id);
-      // Only when nothing is missing any more.
-      if (!is_new && !wanted && settled && config.eligible.empty()
-          && config.members.size() >= x.target.size())
+      if (!is_new && !is_wanted(x, id) && is_complete(x))
         out.push_back({id, drop_copy{config.shard, config.epoch}});
     }
   }

@@ -896,6 +896,39 @@ TEST_SUITE("cluster/configurations") {
     CHECK(told_to<drop_copy>("a").size() == 1);
   }
 
+  TEST_CASE_FIXTURE(cluster, "a copy that was begun and is not wanted goes, "
+                             "after a new epoch if it has followed in this "
+                             "one") {
+    settle();
+    join("c");
+    auto say = [&](replica_role role, bool served = true) {
+      auto leader = report_of("a");
+      leader.serving = served;
+      self->report(lives["a"], {leader}, now);
+      report("b");
+      auto copy = report_of("c");
+      copy.role = role;
+      self->report(lives["c"], {copy}, now);
+      plan();
+    };
+    say(replica_role::idle);
+    CHECK(config().epoch == 1);
+    CHECK(told_to<drop_copy>("c").size() == 1);
+    // Not while anything is under way.
+    say(replica_role::learner, false);
+    CHECK(config().epoch == 1);
+    auto before = config();
+    say(replica_role::learner);
+    CHECK(config().epoch == 2);
+    CHECK(config().primary == before.primary);
+    CHECK(config().members == before.members);
+    CHECK(told_to<announcement>("c").size() == 1);
+    CHECK(told_to<drop_copy>("c").empty());
+    say(replica_role::idle);
+    CHECK(config().epoch == 2);
+    CHECK(told_to<drop_copy>("c").size() == 1);
+  }
+
   TEST_CASE_FIXTURE(cluster,
                     "a node that is away for a moment keeps its place, "
                     "and after a while another one takes it") {
