@@ -234,6 +234,25 @@ TEST_SUITE("storage/catalog") {
     CHECK(self.failed() != nullptr);
   }
 
+  TEST_CASE_FIXTURE(fixture, "several nodes are one commit, all or none") {
+    auto disk = faulty_disk{};
+    auto self = open();
+    auto a = node_record{"1", "d", "a", "", 1, 2, node_state::alive};
+    must(self.put_node(a));
+    auto yields = a;
+    yields.name = "a@1";
+    yields.state = node_state::dead;
+    auto heir = node_record{"2", "e", "a", "", 1, 3, node_state::alive};
+    disk.fail_write = SQLITE_FULL;
+    CHECK(code_of(self.put_nodes({heir, yields})) == ec::disk_full);
+    disk.fail_write = SQLITE_OK;
+    CHECK(must(self.load()).nodes == std::vector<node_record>{a});
+    disk.syncs = 0;
+    must(self.put_nodes({heir, yields}));
+    CHECK(disk.syncs == 1);
+    CHECK(must(self.load()).nodes == std::vector<node_record>{yields, heir});
+  }
+
   TEST_CASE_FIXTURE(fixture, "what is removed is gone") {
     auto self = open();
     must(self.put_node({"a", "d", "", "", 1, 2, node_state::alive}));
