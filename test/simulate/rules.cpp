@@ -174,10 +174,29 @@ bool rules::is_spoiled(const member& x) const {
   return known != spoiled_.end() && x.incarnation <= known->second;
 }
 
+log_position rules::given_up_on(const world_node& x) const {
+  auto& config = world_.config();
+  auto is_here = [&](auto& y) {
+    return y.node == x.self.node && y.disk == x.self.disk;
+  };
+  auto res = log_position{};
+  if (std::none_of(config.members.begin(), config.members.end(), is_here)
+      && std::none_of(config.eligible.begin(), config.eligible.end(), is_here))
+    return res;
+  if (x.disk.saved && lost_.count(x.disk.saved->meta.end.chain) > 0)
+    res = x.disk.saved->meta.end;
+  for (auto& entry : x.disk.log)
+    if (lost_.count(entry.chain) > 0)
+      res = {entry.index, entry.epoch, entry.chain};
+  return res;
+}
+
 bool rules::survives_without(const std::string& node, bool members_only) const {
-  if (committed_.empty())
+  auto last = committed_.empty() ? log_position{} : committed_.rbegin()->second;
+  if (auto back = given_up_on(world_.nodes.at(node)); back.index > last.index)
+    last = back;
+  if (last.index == 0)
     return true;
-  auto& last = committed_.rbegin()->second;
   auto counts = [&](const std::string& id, const std::string& disk) {
     auto& x = world_.nodes.at(id);
     return id != node && x.self.disk == disk && !x.disk.damaged

@@ -72,6 +72,10 @@ private:
   void check_end(const world_node& x, const producer& input,
                  const std::string& entity) const;
   bool is_spoiled(const member& x) const;
+  /// The last of what was given up and is back: whoever was to lead without it
+  /// may die first, and a disk that still has it is the longest log again. At 0
+  /// where nobody asks for that disk.
+  log_position given_up_on(const world_node& x) const;
 
   world& world_;
   const std::vector<producer>& inputs_;
