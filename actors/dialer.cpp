@@ -1,5 +1,6 @@
 #include "actors/dialer.hpp"
 
+#include "actors/descriptors.hpp"
 #include "actors/process.hpp"
 #include "actors/tls_scribe.hpp"
 #include "messages/types.hpp"
@@ -9,7 +10,7 @@
 #include <caf/event_based_actor.hpp>
 #include <caf/io/basp_broker.hpp>
 #include <caf/io/middleman.hpp>
-#include <caf/io/middleman_actor.hpp>
+#include <caf/io/network/multiplexer.hpp>
 #include <caf/sec.hpp>
 #include <caf/typed_response_promise.hpp>
 
@@ -28,21 +29,41 @@ constexpr auto attempt_timeout = std::chrono::seconds{2};
 /// The connector's own time-out comes first, and says more.
 constexpr auto connector_grace = std::chrono::milliseconds{100};
 
-/// Connects by TLS, once. It blocks meanwhile, hence a thread of its own.
-caf::behavior tls_connector(caf::event_based_actor* self, tls_context_ptr tls,
-                            std::chrono::milliseconds timeout) {
+/// Where the process has TLS, with it.
+result<caf::io::scribe_ptr> connect(caf::actor_system& system,
+                                    const std::string& host, uint16_t port,
+                                    std::chrono::milliseconds timeout) {
+  if (auto tls = tls_of(system)) {
+    auto channel = dial_tls(*tls, host, port, timeout);
+    if (!channel)
+      return tl::unexpected(std::move(channel.error()));
+    return make_tls_scribe(system, std::move(*channel));
+  }
+  auto deadline = std::chrono::steady_clock::now() + timeout;
+  auto socket = connect_tcp(host, port, deadline);
+  if (!socket)
+    return tl::unexpected(std::move(socket.error()));
+  // With none free, the one that it has is better than none.
+  if (auto fd = next_descriptor(socket->get()); fd >= 0)
+    socket = tcp_socket{fd};
+  return system.middleman().backend().new_scribe(socket->release());
+}
+
+/// Connects, once. It blocks meanwhile, hence a thread of its own. CAF's own
+/// way gives the connection the descriptor of one that has just been closed.
+caf::behavior connector(caf::event_based_actor* self,
+                        std::chrono::milliseconds timeout) {
   return {
-    [=](caf::connect_atom connect, const std::string& host,
+    [=](caf::connect_atom atom, const std::string& host,
         uint16_t port) -> caf::result<caf::message> {
       self->quit();
-      auto channel = dial_tls(*tls, host, port, timeout);
-      if (!channel)
-        return to_error(channel.error());
       auto& system = self->system();
+      auto scribe = connect(system, host, port, timeout);
+      if (!scribe)
+        return to_error(scribe.error());
       self->delegate(system.middleman().named_broker<caf::io::basp_broker>(
                        caf::atom("BASP")),
-                     connect, make_tls_scribe(system, std::move(*channel)),
-                     port);
+                     atom, std::move(*scribe), port);
       return caf::delegated<caf::message>{};
     },
   };
@@ -74,12 +95,10 @@ void attempt(dialer_actor::pointer self, const dial& x,
                    "may want TLS (--tls-dir), or is no weir";
     promise.deliver(to_error(why));
   };
-  auto connector = tls ? self->spawn<caf::detached>(tls_connector, tls, timeout)
-                       : caf::actor_cast<caf::actor>(
-                         self->system().middleman().actor_handle());
   self
-    ->request(connector, timeout + connector_grace, caf::connect_atom::value,
-              x.to.host, x.to.port)
+    ->request(self->spawn<caf::detached>(connector, timeout),
+              timeout + connector_grace, caf::connect_atom::value, x.to.host,
+              x.to.port)
     .then(
       [=](const caf::node_id&, const caf::strong_actor_ptr& actor,
           const std::set<std::string>&) mutable {
