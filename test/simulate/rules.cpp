@@ -192,11 +192,11 @@ log_position rules::given_up_on(const world_node& x) const {
 }
 
 bool rules::survives_without(const std::string& node, bool members_only) const {
-  auto last = committed_.empty() ? log_position{} : committed_.rbegin()->second;
-  if (auto back = given_up_on(world_.nodes.at(node)); back.index > last.index)
-    last = back;
-  if (last.index == 0)
+  auto last = given_up_on(world_.nodes.at(node));
+  if (committed_.empty() && last.index == 0)
     return true;
+  if (!committed_.empty() && committed_.rbegin()->first >= last.index)
+    last = committed_.rbegin()->second;
   auto counts = [&](const std::string& id, const std::string& disk) {
     auto& x = world_.nodes.at(id);
     return id != node && x.self.disk == disk && !x.disk.damaged
