@@ -1,5 +1,6 @@
 """Who may come in, and how soon those are told who may not."""
 
+import pathlib
 import signal
 import socket
 import tempfile
@@ -43,6 +44,26 @@ class DoorTest(harness.SystemTest):
                 self.assert_done(done, UNREACHABLE)
                 self.assertIn(where, done.err)
                 self.assertLess(time.monotonic() - begun, 5)
+
+    def test_connections_get_descriptors_in_turn(self):
+        # Else CAF cleans up after one that has just closed by taking away one
+        # that has just been opened.
+        cluster = self.start(nodes=2)
+        self.assert_done(cluster.ingest(GOOD.decode()))
+        rows = pathlib.Path("/proc/net/tcp").read_text("ascii").splitlines()[1:]
+        # By inode, those that are established.
+        connections = {x.split()[9] for x in rows if x.split()[3] == "01"}
+        for server in (cluster.head, *cluster.nodes):
+            folder = pathlib.Path(f"/proc/{server.process.popen.pid}/fd")
+            links = {x: str(x.readlink()) for x in folder.iterdir() if x.is_symlink()}
+            found = sorted(
+                int(x.name)
+                for x, to in links.items()
+                if to.startswith("socket:") and to[8:-1] in connections
+            )
+            # At least one to each of the two others.
+            self.assertGreaterEqual(len(found), 2, server.name)
+            self.assertGreaterEqual(found[0], 128, server.name)
 
     def test_somebody_who_says_nothing_is_given_up(self):
         with socket.socket() as silent:
