@@ -268,9 +268,10 @@ class BackupTest(SimpleTest):
             path = backup / name
             whole = path.read_bytes()
             with contextlib.closing(sqlite3.connect(path)) as db:
-                shard, row = db.execute(
-                    f"SELECT shard, {column} FROM {table}"
-                ).fetchone()
+                found = db.execute(f"SELECT shard, {column} FROM {table}").fetchone()
+            if found is None and name == "journal.db":
+                continue  # Checkpoints have all of it; see below.
+            shard, row = found
             # Wherever SQLite has left it.
             changed = row[:20] + flipped(row[20:40], 0)
             path.write_bytes(whole.replace(row[:40], changed))
