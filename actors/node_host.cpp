@@ -26,6 +26,11 @@ constexpr auto disk_timeout = std::chrono::minutes{5};
 /// A shard that is busier than that is reported as it was.
 constexpr auto report_timeout = std::chrono::milliseconds{500};
 
+/// As long as a connection may be silent (actors/process.cpp), and so many
+/// heartbeats at least: a coordinator that is late is no reason to leave it.
+constexpr auto coordinator_silence_min = std::chrono::milliseconds{5000};
+constexpr auto silent_beats_max = 10;
+
 /// A shard whose actor dies this often is reported as failed: what its log
 /// holds would kill it again.
 constexpr uint32_t shard_deaths_max = 3;
@@ -149,7 +154,7 @@ void node_host_state::retry(const failure& why) {
     default:
       break;
   }
-  member_ = false;
+  standing_ = standing::apart;
   copy_.connect(coordinator_actor{});
   // Once per trouble, not once per attempt.
   if (why.text != last_trouble_)
@@ -160,6 +165,7 @@ void node_host_state::retry(const failure& why) {
 }
 
 void node_host_state::prepare(const joined& x) {
+  standing_ = standing::preparing;
   copy_.connect(coordinator_);
   if (x.settings.version <= settings_text_.version)
     return joined_cluster(x);
@@ -174,7 +180,8 @@ void node_host_state::joined_cluster(const joined& x) {
   take_settings(x.settings);
   if (auto res = context_.on_joined(x); !res)
     return context_.on_refused(res.error());
-  member_ = true;
+  standing_ = standing::member;
+  heard_ = self_->clock().now();
   backoff_ = {};
   last_trouble_.clear();
   // Others may ask for what it held before it was restarted.
@@ -186,7 +193,7 @@ void node_host_state::joined_cluster(const joined& x) {
 
 void node_host_state::down(const caf::down_msg& x) {
   if (coordinator_ && x.source == coordinator_.address()) {
-    if (member_)
+    if (standing_ != standing::apart)
       retry({ec::unreachable, "the connection to the coordinator is lost"});
     return;
   }
@@ -216,6 +223,7 @@ void node_host_state::alarm(const timer& x) {
     beat_is_due_ = false;
     return send_heartbeat();
   }
+  check_coordinator();
   send_heartbeat();
   send_sealed();
   peers_.tick();
@@ -234,6 +242,16 @@ void node_host_state::alarm(const timer& x) {
   self_->send(context_.journal, commit_now{});
   self_->delayed_send(
     self_, std::chrono::milliseconds{context_.process.heartbeat}, timer{beat});
+}
+
+/// It answers each heartbeat, if it knows this node to be there: it may have
+/// given up on a connection that never ended here.
+void node_host_state::check_coordinator() {
+  auto patience = std::max(
+    coordinator_silence_min,
+    silent_beats_max * std::chrono::milliseconds{context_.process.heartbeat});
+  if (is_member() && self_->clock().now() - heard_ > patience)
+    retry({ec::timeout, "the coordinator does not answer any more"});
 }
 
 void node_host_state::note_if_whole() {
@@ -277,7 +295,7 @@ heartbeat node_host_state::make_heartbeat() const {
 }
 
 void node_host_state::send_heartbeat() {
-  if (member_)
+  if (is_member())
     self_->send(coordinator_, make_heartbeat());
 }
 
@@ -337,6 +355,7 @@ void node_host_state::take_settings(const settings_text& x) {
 }
 
 void node_host_state::clock(const heartbeat_ack& x) {
+  heard_ = self_->clock().now();
   cluster_clock_ = std::max(cluster_clock_, x.cluster_clock);
   final_through_ = std::max(final_through_, x.final_through);
   copy_.heard(x.catalog);
@@ -447,7 +466,7 @@ local_node_actor::behavior_type node_host(
       return self->state.report_now();
     },
     [self](const meet_node& x) {
-      self->state.meet(x, self->current_sender());
+      return self->state.meet(x, self->current_sender());
     },
     [self](replica_message& x) {
       self->state.receive(x);

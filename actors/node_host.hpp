@@ -67,7 +67,7 @@ public:
   void promise(const fence& x);
   void decide(const shard_decision& x);
   void drop(const drop_copy& x);
-  void meet(const meet_node& x, const caf::strong_actor_ptr& sender);
+  meet_node meet(const meet_node& x, const caf::strong_actor_ptr& sender);
   void receive(replica_message& x);
   void send(outgoing_peer& x);
   void tell_coordinator(const proposal& x);
@@ -98,6 +98,15 @@ public:
 private:
   enum alarms : uint8_t { dial_again, beat, beat_soon };
 
+  /// What it is in the cluster.
+  enum class standing : uint8_t {
+    /// Nothing, or it has asked.
+    apart,
+    /// It is one of its nodes, and takes over what is new there.
+    preparing,
+    member,
+  };
+
   struct hosted {
     shard_actor actor;
     shard_report news;
@@ -115,6 +124,12 @@ private:
   void take_plan(const plan_text& x);
   void tell_shards(const announce_shards& x);
   void retry(const failure& why);
+  void check_coordinator();
+
+  bool is_member() const {
+    return standing_ == standing::member;
+  }
+
   void spawn_shard(uint32_t shard, hosted& x);
   shard_actor ensure(uint32_t shard);
   void refuse(const caf::strong_actor_ptr& to, append_ack ack, ec code,
@@ -133,7 +148,9 @@ private:
   node_context context_;
   address listens_;
   coordinator_actor coordinator_;
-  bool member_ = false;
+  standing standing_ = standing::apart;
+  /// When the coordinator last answered.
+  std::chrono::steady_clock::time_point heard_{};
   std::chrono::milliseconds backoff_{0};
   std::string last_trouble_;
 

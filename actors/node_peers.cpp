@@ -16,6 +16,13 @@ constexpr auto dial_timeout = std::chrono::milliseconds{1000};
 constexpr auto backoff_min = std::chrono::milliseconds{50};
 constexpr auto backoff_max = std::chrono::milliseconds{2000};
 
+/// How often the one that has connected asks whether the other one is there:
+/// not every end of a connection is told of (docs/decisions/0009).
+constexpr auto meet_every = std::chrono::milliseconds{1000};
+
+/// As long as a connection may be silent (actors/process.cpp).
+constexpr auto meet_timeout = std::chrono::milliseconds{5000};
+
 /// A connection that is lost, and not replaced after this long, means that
 /// there is no process any more, or no way to it.
 constexpr auto reconnect_within = std::chrono::milliseconds{300};
@@ -50,7 +57,7 @@ void node_peers::know(const peer_list& x, const std::string& cluster) {
     auto listed = std::any_of(x.nodes.begin(), x.nodes.end(), [&](auto& node) {
       return node.node == i->first;
     });
-    if (listed || i->second.actor || i->second.dialing)
+    if (listed || i->second.actor || i->second.asking)
       ++i;
     else
       i = links_.erase(i);
@@ -59,7 +66,7 @@ void node_peers::know(const peer_list& x, const std::string& cluster) {
 }
 
 void node_peers::dial(const std::string& node, peer_link& x) {
-  x.dialing = true;
+  x.asking = true;
   self_
     ->request(dialer_, 3 * dial_timeout,
               weir::dial{x.where.listens,
@@ -67,24 +74,47 @@ void node_peers::dial(const std::string& node, peer_link& x) {
                          dial_timeout})
     .then(
       [this, node](const dialed& y) {
-        auto& link = links_[node];
-        link.dialing = false;
-        connected(link, caf::actor_cast<node_actor>(y.actor));
-        self_->send(link.actor, us_);
+        meet(node, caf::actor_cast<node_actor>(y.actor));
       },
       [this, node](caf::error&) {
-        auto& link = links_[node];
-        link.dialing = false;
-        link.backoff = std::clamp(2 * link.backoff, backoff_min, backoff_max);
-        link.not_before = self_->clock().now() + link.backoff;
-        if (link.missed_since) {
-          link.missed_since.reset();
-          lost_(node);
-        }
+        no_answer(node);
       });
 }
 
+void node_peers::meet(const std::string& node, const node_actor& actor) {
+  links_[node].asking = true;
+  self_->request(actor, meet_timeout, us_)
+    .then(
+      [this, node, actor](const meet_node& who) {
+        // One that was wiped listens where it did, under another id, and takes
+        // this for the only connection between the two.
+        connected(links_[who.node], actor);
+        if (who.node != node)
+          return no_answer(node);
+        auto& link = links_[node];
+        link.asking = false;
+        link.not_before = self_->clock().now() + meet_every;
+      },
+      [this, node](caf::error&) {
+        no_answer(node);
+      });
+}
+
+void node_peers::no_answer(const std::string& node) {
+  auto& link = links_[node];
+  link.asking = false;
+  link.backoff = std::clamp(2 * link.backoff, backoff_min, backoff_max);
+  link.not_before = self_->clock().now() + link.backoff;
+  if (link.actor || link.missed_since) {
+    link.actor = nullptr;
+    link.missed_since.reset();
+    lost_(node);
+  }
+}
+
 void node_peers::connected(peer_link& x, const node_actor& actor) {
+  if (x.actor == actor)
+    return;
   x.actor = actor;
   x.backoff = {};
   x.missed_since.reset();
@@ -92,9 +122,11 @@ void node_peers::connected(peer_link& x, const node_actor& actor) {
   self_->monitor(actor);
 }
 
-void node_peers::met(const meet_node& x, const caf::strong_actor_ptr& sender) {
+const meet_node& node_peers::met(const meet_node& x,
+                                 const caf::strong_actor_ptr& sender) {
   if (sender != nullptr)
     connected(links_[x.node], caf::actor_cast<node_actor>(sender));
+  return us_;
 }
 
 void node_peers::send(const std::string& node, std::string bytes) {
@@ -121,7 +153,7 @@ bool node_peers::down(const caf::down_msg& x) {
     // of a process that is gone.
     if (now - link.since < backoff_max)
       link.not_before = now + backoff_min;
-    else if (link.where.dial && !link.dialing)
+    else if (link.where.dial && !link.asking)
       dial(node, link);
   }
   return found;
@@ -134,8 +166,11 @@ void node_peers::tick() {
       link.missed_since.reset();
       lost_(node);
     }
-    if (link.where.dial && !link.actor && !link.dialing
-        && now >= link.not_before)
+    if (!link.where.dial || link.asking || now < link.not_before)
+      continue;
+    if (link.actor)
+      meet(node, link.actor);
+    else
       dial(node, link);
   }
 }

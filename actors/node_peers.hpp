@@ -25,7 +25,8 @@ public:
   void know(const peer_list& x, const std::string& cluster);
 
   /// Another node has connected to us.
-  void met(const meet_node& x, const caf::strong_actor_ptr& sender);
+  /// @returns who we are
+  const meet_node& met(const meet_node& x, const caf::strong_actor_ptr& sender);
 
   void send(const std::string& node, std::string bytes);
 
@@ -39,7 +40,8 @@ private:
   struct peer_link {
     peer_address where;
     node_actor actor;
-    bool dialing = false;
+    /// An attempt to connect, or a question, is on its way.
+    bool asking = false;
     clock::time_point since{};
     clock::time_point not_before{};
     std::chrono::milliseconds backoff{0};
@@ -48,6 +50,8 @@ private:
   };
 
   void dial(const std::string& node, peer_link& x);
+  void meet(const std::string& node, const node_actor& actor);
+  void no_answer(const std::string& node);
   void connected(peer_link& x, const node_actor& actor);
 
   local_node_actor::pointer self_ = nullptr;

@@ -169,9 +169,9 @@ void node_host_state::drop(const drop_copy& x) {
 
 // -- between copies
 
-void node_host_state::meet(const meet_node& x,
-                           const caf::strong_actor_ptr& sender) {
-  peers_.met(x, sender);
+meet_node node_host_state::meet(const meet_node& x,
+                                const caf::strong_actor_ptr& sender) {
+  return peers_.met(x, sender);
 }
 
 void node_host_state::receive(replica_message& x) {
@@ -189,12 +189,12 @@ void node_host_state::send(outgoing_peer& x) {
 }
 
 void node_host_state::tell_coordinator(const proposal& x) {
-  if (member_)
+  if (is_member())
     self_->send(coordinator_, x);
 }
 
 void node_host_state::tell_coordinator(const fence_report& x) {
-  if (member_)
+  if (is_member())
     self_->send(coordinator_, x);
 }
 

@@ -19,11 +19,11 @@ caf::result<survivor> node_host_state::survive(const get_survivor& x) {
   auto promise = self_->make_response_promise<survivor>();
   auto answer = [this, promise](uint64_t generation) mutable {
     promise.deliver(survivor{context_.node, context_.disk, context_.incarnation,
-                             context_.name, context_.cluster, member_,
+                             context_.name, context_.cluster, is_member(),
                              generation});
   };
   // A node whose coordinator is there promises nothing against that.
-  if (!copy_.actor() || x.promise == 0 || member_) {
+  if (!copy_.actor() || x.promise == 0 || is_member()) {
     answer(copy_.promised());
     return promise;
   }

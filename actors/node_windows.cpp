@@ -58,7 +58,7 @@ void node_host_state::sealed(const shard_sealed& x) {
 }
 
 void node_host_state::send_sealed() {
-  if (!member_)
+  if (!is_member())
     return;
   if (auto part = sealing_.finish(self_->clock().now())) {
     part->node = context_.node;

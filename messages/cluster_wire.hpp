@@ -11,6 +11,7 @@ namespace weir {
 // -- between nodes
 
 /// First message to another node on a new connection: who sends to it there.
+/// The answer says the same of the other one.
 struct meet_node {
   std::string node;
   std::string disk;

@@ -88,7 +88,7 @@ using node_actor = door_actor::extend<
   caf::replies_to<get_partials>::with<held_partials>,
   caf::replies_to<get_heartbeat>::with<heartbeat>,
   // From other nodes.
-  caf::reacts_to<meet_node>, caf::reacts_to<replica_message>,
+  caf::replies_to<meet_node>::with<meet_node>, caf::reacts_to<replica_message>,
   // What there is of its copies.
   caf::replies_to<check_shards>::with<shard_checks>,
   // From a backup: a shard's checkpoint and log.

@@ -29,7 +29,7 @@
 namespace weir {
 
 /// Processes with different versions refuse each other by name.
-constexpr const char* wire_version = "weir/5";
+constexpr const char* wire_version = "weir/6";
 
 // -- doors
 

@@ -24,8 +24,8 @@ rollup_correction rollup_table::set_plan(const window_plan& plan,
   plan_ = plan;
   forget_recent();
   for (auto& x : plan_.segments())
-    if (x.closed && x.until > sealed_through_)
-      closed_.emplace(x.from, x.until);
+    if (x.closed)
+      keep_closed({x.from, x.until});
   auto res = rollup_correction{};
   res.in_to_outside = drop_unannounced();
   auto coming = plan_.pending().value_or(0);
@@ -65,7 +65,8 @@ uint64_t rollup_table::promote() {
     auto first = coming_.begin();
     auto segment = plan_.segment_at(first->first);
     if (segment == nullptr || segment->every != coming_plan_.every()
-        || windows_.count(first->first) != 0) {
+        || windows_.count(first->first) != 0
+        || is_taken(first->second.bounds())) {
       drop(coming_, first);
       continue;
     }
@@ -96,10 +97,26 @@ bool rollup_table::close(window_bounds bounds) {
   if (segment == nullptr || segment->every != 0 || segment->from != bounds.start
       || segment->until != bounds.end)
     return false;
-  if (bounds.end > sealed_through_)
-    closed_.emplace(bounds.start, bounds.end);
+  keep_closed(bounds);
   forget_recent();
   return true;
+}
+
+/// Of two that overlap the first stays, see `is_taken`.
+void rollup_table::keep_closed(const window_bounds& x) {
+  auto next = closed_.lower_bound(x.start);
+  auto free
+    = (next == closed_.end() || next->first >= x.end)
+      && (next == closed_.begin() || std::prev(next)->second <= x.start);
+  if (free && x.end > sealed_through_)
+    closed_.emplace_hint(next, x.start, x.end);
+}
+
+/// Another window has a part of its time: a sealed one that the plan doesn't
+/// know, as it may be after the loss of a coordinator. That one stays as it is.
+bool rollup_table::is_taken(const window_bounds& x) const {
+  auto i = first_ending_after(x.start);
+  return i != windows_.end() && i->first < x.end && i->second.bounds() != x;
 }
 
 bool rollup_table::holds_sealed(time_ms through) const {
@@ -183,6 +200,8 @@ rollup_table::verdict rollup_table::apply_one(const reading& r) {
   if (is_sealed(*bounds))
     return verdict::late;
   auto i = windows_.find(bounds->start);
+  if (i == windows_.end() ? is_taken(*bounds) : i->second.bounds() != *bounds)
+    return verdict::late;
   auto cell = i == windows_.end() ? nullptr : i->second.find(metric);
   if (cell == nullptr) {
     if (!has_room(metric, 1))
@@ -216,7 +235,7 @@ void rollup_table::forget_recent() {
 rollup_table::verdict rollup_table::apply_both(const reading& r) {
   auto metric = metric_ids_[r.metric];
   auto now = plan_.find(r.time);
-  if (now && is_sealed(*now))
+  if (now && (is_sealed(*now) || is_taken(*now)))
     return verdict::late;
   auto coming = r.time > coming_from_ ? coming_plan_.find(r.time)
                                       : std::optional<window_bounds>{};

@@ -31,7 +31,7 @@ struct rollup_options {
 /// What became of readings: each counts once.
 struct rollup_counts {
   uint64_t in = 0;
-  /// Of a window that is sealed.
+  /// Of a window that is sealed, or has a part of the time of one.
   uint64_t late = 0;
   /// Of no announced window.
   uint64_t outside = 0;
@@ -227,6 +227,10 @@ private:
   void add(window_map& windows, const window_bounds& bounds, const reading& r);
 
   window_map::iterator drop(window_map& windows, window_map::iterator i);
+
+  void keep_closed(const window_bounds& x);
+
+  bool is_taken(const window_bounds& x) const;
 
   uint64_t drop_unannounced();
 

@@ -20,6 +20,7 @@ struct fixture : node_fixture {
     auto pairs = to_pairs(boss.settings);
     must(source.put_settings(1, {pairs.begin(), pairs.end()}));
     context.copy = spawn(catalog_copier, copied);
+    boss.hears = false; // It would tell of nothing to be copied.
     boss.give = [this](const get_catalog& x) -> caf::result<catalog_part> {
       if (silent)
         return to_error({ec::timeout, "it is silent"});
@@ -63,6 +64,22 @@ TEST_SUITE("actors/node_copy") {
     pass_seconds(2);
     CHECK(joined_times == 1);
     CHECK(must(copied->contents().load()).settings.size() == 1);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "a coordinator that is lost before its node takes "
+                             "part is joined again") {
+    silent = true;
+    begin();
+    CHECK(joined_times == 0);
+    kill(boss_hdl);
+    boss_hdl = spawn([this](caf::event_based_actor* x) {
+      return boss.behavior(x);
+    });
+    dialer.doors[1] = {boss_hdl, "coordinator"};
+    silent = false;
+    pass_seconds(2);
+    CHECK(boss.joins.size() == 2);
+    CHECK(joined_times == 1);
   }
 
   TEST_CASE_FIXTURE(fixture, "a plan is passed on when the copy has it") {

@@ -20,6 +20,8 @@ public:
   std::vector<proposal> proposals;
   std::vector<fence_report> fences;
   std::optional<failure> refuse;
+  /// It answers heartbeats.
+  bool hears = true;
   cluster_settings settings;
   /// What there is to copy of its directory.
   std::function<caf::result<catalog_part>(const get_catalog&)> give;
@@ -32,8 +34,11 @@ public:
           return to_error(*refuse);
         return joined{"c1", "n1", {1, to_pairs(settings)}};
       },
-      [this](const heartbeat& x) {
+      [this, self](const heartbeat& x) {
         beats.push_back(x);
+        if (hears)
+          caf::anon_send(caf::actor_cast<caf::actor>(self->current_sender()),
+                         heartbeat_ack{});
       },
       [this, self](const proposal& x) {
         proposals.push_back(x);

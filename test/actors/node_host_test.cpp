@@ -24,6 +24,20 @@ struct held_fixture : fixture {
   }
 };
 
+/// A node that says its id to whoever connects to it, and keeps what it gets.
+caf::behavior another_node(const char* id, std::vector<meet_node>& met,
+                           std::vector<replica_message>& got) {
+  return {
+    [=, &met](const meet_node& x) {
+      met.push_back(x);
+      return meet_node{id, "disk", 1};
+    },
+    [&got](const replica_message& x) {
+      got.push_back(x);
+    },
+  };
+}
+
 } // namespace
 
 TEST_SUITE("actors/node_host") {
@@ -181,7 +195,7 @@ TEST_SUITE("actors/node_host") {
     auto met = std::vector<meet_node>{};
     auto got = std::vector<replica_message>{};
     auto peer = spawn([&] {
-      return keep(met, got);
+      return another_node("other", met, got);
     });
     dialer.doors[5] = {peer, "node"};
     begin();
@@ -203,17 +217,53 @@ TEST_SUITE("actors/node_host") {
     CHECK(!got.empty());
     got.clear();
     // One that connects to us is answered on its connection.
-    caf::send_as(peer, node, meet_node{"third", "disk", 1});
+    spawn([&](caf::event_based_actor* third) {
+      third
+        ->request(play<node_actor>(caf::actor_cast<caf::actor>(node)), 1s,
+                  meet_node{"third", "disk", 1})
+        .then([](const meet_node& x) {
+          CHECK(x.node == "node-id");
+        });
+      return keep(got);
+    });
     run();
     auto x = heartbeat_of("third");
     tell(node, x);
     CHECK(!got.empty());
-    // A lost one is dialed again.
+    // It asks now and then whether the other one is there.
+    advance(5s);
+    CHECK(met.size() > 3);
+    // A lost one is dialed again, and so is one that does not answer.
     auto dials = dialer.dials.size();
     dialer.doors.erase(5);
     kill(peer);
     advance(3s);
     CHECK(dialer.dials.size() > dials);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "who listens where another one did is known by "
+                             "the name that it gives") {
+    auto met = std::vector<meet_node>{};
+    auto got = std::vector<replica_message>{};
+    auto peer = spawn([&] {
+      return another_node("new-id", met, got);
+    });
+    dialer.doors[5] = {peer, "node"};
+    begin();
+    // The coordinator has not heard of it yet, and then wants it to connect.
+    tell(node, peer_list{{{"old-id", "n2", {"127.0.0.1", 5}, true}}});
+    CHECK(met.size() == 1);
+    tell(node, peer_list{{{"new-id", "n2", {"127.0.0.1", 5}, false}}});
+    auto ask_for = replicate{};
+    ask_for.shard = 3;
+    ask_for.epoch = 4;
+    ask_for.from = {"old-id", "disk", 1};
+    tell(node, replica_message{encode_peer_message(ask_for)});
+    CHECK(got.empty());
+    ask_for.epoch = 5;
+    ask_for.from = {"new-id", "disk", 1};
+    tell(node, replica_message{encode_peer_message(ask_for)});
+    CHECK(!got.empty());
   }
 
   TEST_CASE_FIXTURE(fixture, "who verifies gets what the copies hold, and is "
@@ -277,6 +327,21 @@ TEST_SUITE("actors/node_host") {
     advance(5s);
     REQUIRE(boss.joins.size() == 2);
     CHECK(beat().shards[0].replica.committed.index == 4);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "a coordinator that has given up on a connection "
+                             "that is still there is joined again") {
+    begin();
+    advance(20s);
+    CHECK(boss.joins.size() == 1);
+    boss.hears = false;
+    advance(4s);
+    CHECK(boss.joins.size() == 1);
+    advance(3s);
+    CHECK(boss.joins.size() == 2);
+    boss.hears = true;
+    advance(20s);
+    CHECK(boss.joins.size() == 2);
   }
 
   TEST_CASE_FIXTURE(fixture,

@@ -241,7 +241,7 @@ void add_config(corpus& to) {
 /// One of each, which are numbered as they were recorded.
 void add_messages(corpus& to) {
   auto number = char{0};
-  for (auto& [name, hex] : test::golden::wire_5) {
+  for (auto& [name, hex] : test::golden::wire_6) {
     auto bytes = std::string(1, number++);
     for (auto x = std::string_view{hex}; !x.empty(); x.remove_prefix(2))
       bytes

@@ -8,9 +8,9 @@
 
 namespace weir::test::golden {
 
-constexpr auto wire_5_version = "weir/5";
+constexpr auto wire_6_version = "weir/6";
 
-constexpr std::pair<const char*, const char*> wire_5[] = {
+constexpr std::pair<const char*, const char*> wire_6[] = {
   {"weir::hello", "06746578742031067465787420320674657874203306746578742034"},
   {"weir::welcome", "06746578742031067465787420320674657874203306746578742034"},
   {"weir::join_node",

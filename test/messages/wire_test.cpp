@@ -142,9 +142,9 @@ TEST_SUITE("messages/wire") {
   TEST_CASE_FIXTURE(fixture, "the bytes of every message are what they have "
                              "always been") {
     auto known = std::map<std::string, std::string>{};
-    for (auto& [name, bytes] : golden::wire_5)
+    for (auto& [name, bytes] : golden::wire_6)
       known.emplace(name, bytes);
-    CHECK(std::string{golden::wire_5_version} == wire_version);
+    CHECK(std::string{golden::wire_6_version} == wire_version);
     for_each_message([&](auto x, const std::string& name) {
       INFO(name);
       CHECK(known[name] == to_hex(encode(x)));

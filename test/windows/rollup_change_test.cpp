@@ -322,6 +322,41 @@ TEST_SUITE("windows/rollup_change") {
     CHECK(held() == held_windows{{0, 1}, {1800, 1}});
   }
 
+  TEST_CASE("a plan that knows nothing of a seal changes no sealed window") {
+    auto table = rollup_table{};
+    table.set_plan(window_plan::periodic(1000), always);
+    auto at = [&](time_ms time) {
+      return table.apply(batch_of{}.add("a", "m", time, 1).get(), {});
+    };
+    CHECK(at(1500) == counts(1, 0, 0, 0));
+    table.seal(2000);
+    auto other = window_plan{};
+    REQUIRE(other.open({1000, 2500}));
+    REQUIRE(other.open({2500, 4000}));
+    REQUIRE(other.open({4000, 5000}));
+    REQUIRE(other.close(2500));
+    other.pass_over(10);
+    table.set_plan(other, always);
+    CHECK(at(2200) == counts(0, 1, 0, 0));
+    CHECK(at(4000) == counts(1, 0, 0, 0));
+    // Closed by hand, and then announced otherwise.
+    auto third = window_plan{};
+    REQUIRE(third.open({3000, 4500}));
+    REQUIRE(third.close(3000));
+    third.pass_over(20);
+    table.set_plan(third, always);
+    auto bytes = std::string{};
+    auto out = byte_writer{bytes};
+    table.encode(out);
+    auto in = byte_reader{bytes};
+    CHECK(rollup_table{}.decode(in));
+    auto xs = table.windows(always, forever, false, 10);
+    REQUIRE(xs.size() == 1);
+    CHECK(xs[0].bounds == window_bounds{1000, 2000});
+    CHECK(xs[0].count == 1);
+    CHECK(xs[0].sealed);
+  }
+
   TEST_CASE("a reading is in exactly one window, whatever changes meanwhile") {
     auto run = [] {
       auto every = *rc::gen::element<time_ms>(0, 60, 100, 1000);
