@@ -107,10 +107,19 @@ caf::result<joined> coordinator_host_state::join(
                    "gone on without what it holds; start with an empty data "
                    "directory",
                    node.name)});
+  auto known = configs_->nodes().find(x.node);
+  if (known != nullptr && known->self.disk == x.disk
+      && x.incarnation < known->self.incarnation)
+    return to_error(
+      {ec::conflict,
+       fmt::format("node {} has been started once more since this one was, "
+                   "here or from a copy of its data directory; only the last "
+                   "one takes part",
+                   node.name)});
   auto other = who_yields(node.name, x.node);
   if (!other)
     return to_error(other.error());
-  if (auto known = configs_->nodes().find(x.node))
+  if (known != nullptr)
     node.draining = known->draining;
   auto now = context_.now();
   auto records = std::vector{record_of(node, x.listens, now)};
@@ -137,7 +146,7 @@ caf::result<joined> coordinator_host_state::join(
   entry.told.clear();
   entry.measured = 0;
   entry.actor = caf::actor_cast<node_actor>(sender);
-  self_->monitor(entry.actor);
+  watch(self_, entry.actor);
   spdlog::info("node {} has joined from {}:{}", node.name, x.listens.host,
                x.listens.port);
   // The answer first: a node can't take shards before it knows the settings.

@@ -11,4 +11,11 @@ inline bool is_farewell(const caf::down_msg& x) {
   return x.reason == caf::exit_reason::user_shutdown;
 }
 
+/// Monitors it, however often this is called, once.
+template <class Actor, class Whom>
+void watch(Actor* self, const Whom& whom) {
+  self->demonitor(whom.address());
+  self->monitor(whom);
+}
+
 } // namespace weir

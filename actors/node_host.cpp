@@ -2,6 +2,7 @@
 
 #include "actors/clock.hpp"
 #include "actors/dialer.hpp"
+#include "actors/farewell.hpp"
 #include "actors/process.hpp"
 #include "messages/types.hpp"
 
@@ -26,10 +27,10 @@ constexpr auto disk_timeout = std::chrono::minutes{5};
 /// A shard that is busier than that is reported as it was.
 constexpr auto report_timeout = std::chrono::milliseconds{500};
 
-/// As long as a connection may be silent (actors/process.cpp), and so many
-/// heartbeats at least: a coordinator that is late is no reason to leave it.
-constexpr auto coordinator_silence_min = std::chrono::milliseconds{5000};
-constexpr auto silent_beats_max = 10;
+/// Heartbeats without an answer, and ms that they take, at least: as long as a
+/// connection may be silent (actors/process.cpp).
+constexpr int64_t unanswered_max = 10;
+constexpr int64_t coordinator_silence = 5'000;
 
 /// A shard whose actor dies this often is reported as failed: what its log
 /// holds would kill it again.
@@ -103,26 +104,14 @@ void node_host_state::leave(const caf::error& why) {
 // -- membership
 
 void node_host_state::connect() {
-  auto failed = [this](caf::error& err) {
-    retry(to_failure(err, "the coordinator"));
+  auto attempt = ++attempt_;
+  auto failed = [this, attempt](caf::error& err) {
+    if (attempt == attempt_)
+      retry(to_failure(err, "the coordinator"));
   };
+  if (context_.coordinator)
+    return join(failed);
   auto timeout = std::chrono::milliseconds{context_.process.timeout};
-  auto join = [this, failed, timeout] {
-    self_
-      ->request(coordinator_, timeout,
-                join_node{context_.node, context_.disk, context_.incarnation,
-                          context_.name, listens_, context_.version,
-                          copy_.promised()})
-      .then(
-        [this](const joined& x) {
-          prepare(x);
-        },
-        failed);
-  };
-  if (context_.coordinator) {
-    self_->monitor(coordinator_);
-    return join();
-  }
   auto& to = context_.process.join;
   self_
     ->request(context_.dialer, 3 * timeout,
@@ -130,7 +119,7 @@ void node_host_state::connect() {
                    {wire_version, context_.cluster, "node", context_.name},
                    timeout})
     .then(
-      [this, join](const dialed& x) {
+      [this, failed](const dialed& x) {
         if (x.who.role != "coordinator")
           return retry({ec::invalid_argument,
                         fmt::format("{}:{} is a {}; --join wants the "
@@ -138,8 +127,25 @@ void node_host_state::connect() {
                                     context_.process.join.host,
                                     context_.process.join.port, x.who.role)});
         coordinator_ = caf::actor_cast<coordinator_actor>(x.actor);
-        self_->monitor(coordinator_);
-        join();
+        join(failed);
+      },
+      failed);
+}
+
+template <class Failed>
+void node_host_state::join(Failed failed) {
+  standing_ = standing::joining;
+  watch(self_, coordinator_);
+  auto attempt = attempt_;
+  self_
+    ->request(coordinator_, std::chrono::milliseconds{context_.process.timeout},
+              join_node{context_.node, context_.disk, context_.incarnation,
+                        context_.name, listens_, context_.version,
+                        copy_.promised()})
+    .then(
+      [this, attempt](const joined& x) {
+        if (attempt == attempt_)
+          prepare(x);
       },
       failed);
 }
@@ -155,6 +161,7 @@ void node_host_state::retry(const failure& why) {
       break;
   }
   standing_ = standing::apart;
+  ++attempt_; // Whatever is still on its way is over.
   copy_.connect(coordinator_actor{});
   // Once per trouble, not once per attempt.
   if (why.text != last_trouble_)
@@ -181,7 +188,7 @@ void node_host_state::joined_cluster(const joined& x) {
   if (auto res = context_.on_joined(x); !res)
     return context_.on_refused(res.error());
   standing_ = standing::member;
-  heard_ = self_->clock().now();
+  unanswered_ = 0;
   backoff_ = {};
   last_trouble_.clear();
   // Others may ask for what it held before it was restarted.
@@ -244,14 +251,32 @@ void node_host_state::alarm(const timer& x) {
     self_, std::chrono::milliseconds{context_.process.heartbeat}, timer{beat});
 }
 
-/// It answers each heartbeat, if it knows this node to be there: it may have
-/// given up on a connection that never ended here.
+/// A coordinator answers each heartbeat of a node that it knows to be there; it
+/// may have given up on a connection that never ended here. One that is just
+/// slow answers nothing else either, and heartbeats before that.
 void node_host_state::check_coordinator() {
-  auto patience = std::max(
-    coordinator_silence_min,
-    silent_beats_max * std::chrono::milliseconds{context_.process.heartbeat});
-  if (is_member() && self_->clock().now() - heard_ > patience)
-    retry({ec::timeout, "the coordinator does not answer any more"});
+  auto heartbeat = context_.process.heartbeat;
+  auto patience = std::max(unanswered_max, coordinator_silence / heartbeat);
+  if (!is_member() || context_.coordinator || ++unanswered_ <= patience
+      || doubting_)
+    return;
+  doubting_ = true;
+  auto attempt = attempt_;
+  self_
+    ->request(coordinator_, std::chrono::milliseconds{context_.process.timeout},
+              hello{wire_version, context_.cluster, "node", context_.name})
+    .then(
+      [=](const welcome&) {
+        doubting_ = false;
+        if (attempt == attempt_ && unanswered_ > patience)
+          retry({ec::unavailable, "the coordinator takes this node for gone"});
+      },
+      [=](caf::error& err) {
+        doubting_ = false;
+        if (auto why = to_failure(err, "the coordinator");
+            attempt == attempt_ && why.code != ec::timeout)
+          retry(why);
+      });
 }
 
 void node_host_state::note_if_whole() {
@@ -355,7 +380,7 @@ void node_host_state::take_settings(const settings_text& x) {
 }
 
 void node_host_state::clock(const heartbeat_ack& x) {
-  heard_ = self_->clock().now();
+  unanswered_ = 0;
   cluster_clock_ = std::max(cluster_clock_, x.cluster_clock);
   final_through_ = std::max(final_through_, x.final_through);
   copy_.heard(x.catalog);

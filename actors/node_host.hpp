@@ -100,8 +100,9 @@ private:
 
   /// What it is in the cluster.
   enum class standing : uint8_t {
-    /// Nothing, or it has asked.
     apart,
+    /// It has asked to be one of its nodes.
+    joining,
     /// It is one of its nodes, and takes over what is new there.
     preparing,
     member,
@@ -118,6 +119,8 @@ private:
   };
 
   void connect();
+  template <class Failed>
+  void join(Failed failed);
   void prepare(const joined& x);
   void joined_cluster(const joined& x);
   void take_settings(const settings_text& x);
@@ -149,8 +152,12 @@ private:
   address listens_;
   coordinator_actor coordinator_;
   standing standing_ = standing::apart;
-  /// When the coordinator last answered.
-  std::chrono::steady_clock::time_point heard_{};
+  /// Attempts to take part, and ends of one.
+  uint64_t attempt_ = 0;
+  /// Heartbeats since the coordinator last answered one.
+  int64_t unanswered_ = 0;
+  /// It is being asked whether it is there.
+  bool doubting_ = false;
   std::chrono::milliseconds backoff_{0};
   std::string last_trouble_;
 

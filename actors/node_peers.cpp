@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace weir {
 
@@ -20,8 +21,9 @@ constexpr auto backoff_max = std::chrono::milliseconds{2000};
 /// not every end of a connection is told of (docs/decisions/0009).
 constexpr auto meet_every = std::chrono::milliseconds{1000};
 
-/// As long as a connection may be silent (actors/process.cpp).
-constexpr auto meet_timeout = std::chrono::milliseconds{5000};
+/// Twice as long as a connection may be silent (actors/process.cpp), since the
+/// question has to wait for whatever else is on its way.
+constexpr auto meet_timeout = std::chrono::milliseconds{10'000};
 
 /// A connection that is lost, and not replaced after this long, means that
 /// there is no process any more, or no way to it.
@@ -49,6 +51,8 @@ void node_peers::know(const peer_list& x, const std::string& cluster) {
     if (!(link.where.listens == node.listens)) {
       link.not_before = {};
       link.backoff = {};
+      link.asking = 0;
+      link.asked = nullptr;
     }
     link.where = node;
   }
@@ -57,7 +61,7 @@ void node_peers::know(const peer_list& x, const std::string& cluster) {
     auto listed = std::any_of(x.nodes.begin(), x.nodes.end(), [&](auto& node) {
       return node.node == i->first;
     });
-    if (listed || i->second.actor || i->second.asking)
+    if (listed || i->second.actor || i->second.asking > 0)
       ++i;
     else
       i = links_.erase(i);
@@ -66,50 +70,75 @@ void node_peers::know(const peer_list& x, const std::string& cluster) {
 }
 
 void node_peers::dial(const std::string& node, peer_link& x) {
-  x.asking = true;
+  auto attempt = x.asking = ++asked_;
   self_
     ->request(dialer_, 3 * dial_timeout,
               weir::dial{x.where.listens,
                          {wire_version, cluster_, "node", us_.node},
                          dial_timeout})
     .then(
-      [this, node](const dialed& y) {
-        meet(node, caf::actor_cast<node_actor>(y.actor));
+      [=](const dialed& y) {
+        if (auto link = find(node, attempt))
+          meet(node, *link, caf::actor_cast<node_actor>(y.actor));
       },
-      [this, node](caf::error&) {
-        no_answer(node);
+      [=](caf::error&) {
+        no_answer(node, attempt);
       });
 }
 
-void node_peers::meet(const std::string& node, const node_actor& actor) {
-  links_[node].asking = true;
+void node_peers::meet(const std::string& node, peer_link& x,
+                      const node_actor& actor) {
+  auto attempt = x.asking = ++asked_;
+  x.asked = actor;
+  // Nobody answers for one that is gone.
+  watch(self_, actor);
   self_->request(actor, meet_timeout, us_)
     .then(
-      [this, node, actor](const meet_node& who) {
-        // One that was wiped listens where it did, under another id, and takes
-        // this for the only connection between the two.
-        connected(links_[who.node], actor);
-        if (who.node != node)
-          return no_answer(node);
-        auto& link = links_[node];
-        link.asking = false;
-        link.not_before = self_->clock().now() + meet_every;
+      [=](const meet_node& who) {
+        answered(node, attempt, actor, who);
       },
-      [this, node](caf::error&) {
-        no_answer(node);
+      [=](caf::error&) {
+        no_answer(node, attempt);
       });
 }
 
-void node_peers::no_answer(const std::string& node) {
+void node_peers::answered(const std::string& node, uint64_t attempt,
+                          const node_actor& actor, const meet_node& who) {
+  if (find(node, attempt) == nullptr)
+    return;
+  // One that was wiped listens where it did, under another id, and takes this
+  // for the only connection between the two.
+  connected(links_[who.node], actor);
+  if (who.node != node)
+    return no_answer(node, attempt);
   auto& link = links_[node];
-  link.asking = false;
-  link.backoff = std::clamp(2 * link.backoff, backoff_min, backoff_max);
-  link.not_before = self_->clock().now() + link.backoff;
-  if (link.actor || link.missed_since) {
-    link.actor = nullptr;
-    link.missed_since.reset();
-    lost_(node);
-  }
+  link.asking = 0;
+  link.asked = nullptr;
+  link.not_before = self_->clock().now() + meet_every;
+}
+
+void node_peers::no_answer(const std::string& node, uint64_t attempt) {
+  auto link = find(node, attempt);
+  if (link == nullptr)
+    return;
+  auto asked = std::exchange(link->asked, node_actor{});
+  link->asking = 0;
+  link->backoff = std::clamp(2 * link->backoff, backoff_min, backoff_max);
+  link->not_before = self_->clock().now() + link->backoff;
+  auto was_it = link->actor && link->actor == asked;
+  if (!was_it && (link->actor || !link->missed_since))
+    return; // It was about another connection, or nobody misses it.
+  link->actor = nullptr;
+  link->missed_since.reset();
+  lost_(node);
+}
+
+/// Null if that attempt is over.
+node_peers::peer_link* node_peers::find(const std::string& node,
+                                        uint64_t attempt) {
+  auto i = links_.find(node);
+  return i != links_.end() && i->second.asking == attempt ? &i->second
+                                                          : nullptr;
 }
 
 void node_peers::connected(peer_link& x, const node_actor& actor) {
@@ -119,7 +148,7 @@ void node_peers::connected(peer_link& x, const node_actor& actor) {
   x.backoff = {};
   x.missed_since.reset();
   x.since = self_->clock().now();
-  self_->monitor(actor);
+  watch(self_, actor);
 }
 
 const meet_node& node_peers::met(const meet_node& x,
@@ -138,9 +167,16 @@ void node_peers::send(const std::string& node, std::string bytes) {
 bool node_peers::down(const caf::down_msg& x) {
   auto found = false;
   for (auto& [node, link] : links_) {
-    if (!link.actor || link.actor.address() != x.source)
+    auto asked = link.asked && link.asked.address() == x.source;
+    auto linked = link.actor && link.actor.address() == x.source;
+    if (asked) {
+      link.asking = 0;
+      link.asked = nullptr;
+      link.not_before = self_->clock().now() + backoff_min;
+    }
+    found = found || asked || linked;
+    if (!linked)
       continue;
-    found = true;
     auto now = self_->clock().now();
     link.actor = nullptr;
     if (is_farewell(x)) {
@@ -153,7 +189,7 @@ bool node_peers::down(const caf::down_msg& x) {
     // of a process that is gone.
     if (now - link.since < backoff_max)
       link.not_before = now + backoff_min;
-    else if (link.where.dial && !link.asking)
+    else if (link.where.dial && link.asking == 0)
       dial(node, link);
   }
   return found;
@@ -166,10 +202,10 @@ void node_peers::tick() {
       link.missed_since.reset();
       lost_(node);
     }
-    if (!link.where.dial || link.asking || now < link.not_before)
+    if (!link.where.dial || link.asking > 0 || now < link.not_before)
       continue;
     if (link.actor)
-      meet(node, link.actor);
+      meet(node, link, link.actor);
     else
       dial(node, link);
   }

@@ -40,8 +40,10 @@ private:
   struct peer_link {
     peer_address where;
     node_actor actor;
-    /// An attempt to connect, or a question, is on its way.
-    bool asking = false;
+    /// The attempt to connect, or the question, that is on its way; 0: none.
+    uint64_t asking = 0;
+    /// Whom that question went to.
+    node_actor asked;
     clock::time_point since{};
     clock::time_point not_before{};
     std::chrono::milliseconds backoff{0};
@@ -50,8 +52,11 @@ private:
   };
 
   void dial(const std::string& node, peer_link& x);
-  void meet(const std::string& node, const node_actor& actor);
-  void no_answer(const std::string& node);
+  void meet(const std::string& node, peer_link& x, const node_actor& actor);
+  void answered(const std::string& node, uint64_t attempt,
+                const node_actor& actor, const meet_node& who);
+  void no_answer(const std::string& node, uint64_t attempt);
+  peer_link* find(const std::string& node, uint64_t attempt);
   void connected(peer_link& x, const node_actor& actor);
 
   local_node_actor::pointer self_ = nullptr;
@@ -61,6 +66,8 @@ private:
   std::function<void(const std::string&)> lost_;
   /// By node id.
   std::map<std::string, peer_link> links_;
+  /// Attempts and questions so far.
+  uint64_t asked_ = 0;
 };
 
 } // namespace weir

@@ -89,7 +89,7 @@ bool rollup_table::decode_all(byte_reader& in) {
     auto start = in.zigzag();
     auto end = in.zigzag();
     if (start >= end || end <= sealed_through_
-        || (!closed_.empty() && closed_.rbegin()->second > start))
+        || (!closed_.empty() && *closed_.rbegin() >= std::pair{start, end}))
       return false;
     closed_.emplace_hint(closed_.end(), start, end);
   }

@@ -79,8 +79,7 @@ uint64_t rollup_table::promote() {
 bool rollup_table::is_sealed(const window_bounds& x) const {
   if (x.end <= sealed_through_)
     return true;
-  auto i = closed_.find(x.start);
-  return i != closed_.end() && i->second == x.end;
+  return closed_.count({x.start, x.end}) > 0;
 }
 
 void rollup_table::seal(time_ms through) {
@@ -102,14 +101,9 @@ bool rollup_table::close(window_bounds bounds) {
   return true;
 }
 
-/// Of two that overlap the first stays, see `is_taken`.
 void rollup_table::keep_closed(const window_bounds& x) {
-  auto next = closed_.lower_bound(x.start);
-  auto free
-    = (next == closed_.end() || next->first >= x.end)
-      && (next == closed_.begin() || std::prev(next)->second <= x.start);
-  if (free && x.end > sealed_through_)
-    closed_.emplace_hint(next, x.start, x.end);
+  if (x.end > sealed_through_)
+    closed_.emplace(x.start, x.end);
 }
 
 /// Another window has a part of its time: a sealed one that the plan doesn't

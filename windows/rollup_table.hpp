@@ -13,6 +13,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -261,7 +262,7 @@ private:
   time_ms sealed_through_ = least;
   /// Explicit windows closed by hand that end after `sealed_through_`: start
   /// and end.
-  std::map<time_ms, time_ms> closed_;
+  std::set<std::pair<time_ms, time_ms>> closed_;
   window_map windows_;
   /// Windows of the rule that is prepared, of readings after `coming_from_`.
   window_map coming_;

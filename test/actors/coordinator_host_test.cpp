@@ -263,6 +263,17 @@ TEST_SUITE("actors/coordinator_host") {
     CHECK(must(join_again(third).in).name == name);
   }
 
+  TEST_CASE_FIXTURE(fixture, "of two processes with the same data only the one "
+                             "that was started last takes part") {
+    begin();
+    auto& a = join("a");
+    ++a.self.incarnation;
+    must(join_again(a).in);
+    --a.self.incarnation;
+    CHECK(code_of(join_again(a).in) == ec::conflict);
+    CHECK(contains(text_of(a.in), "a has been started once more"));
+  }
+
   TEST_CASE_FIXTURE(fixture, "a name that belongs to another node is refused, "
                              "unless that is away") {
     begin();

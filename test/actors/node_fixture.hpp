@@ -22,14 +22,24 @@ public:
   std::optional<failure> refuse;
   /// It answers heartbeats.
   bool hears = true;
+  /// It answers nothing else either.
+  bool hangs = false;
+  std::vector<caf::response_promise> forgotten;
   cluster_settings settings;
   /// What there is to copy of its directory.
   std::function<caf::result<catalog_part>(const get_catalog&)> give;
 
   caf::behavior behavior(caf::event_based_actor* self) {
     return {
-      [this](const join_node& x) -> caf::result<joined> {
+      [this, self](const hello&) -> caf::result<welcome> {
+        if (hangs)
+          return forget(self);
+        return welcome{wire_version, "c1", "coordinator", {}};
+      },
+      [this, self](const join_node& x) -> caf::result<joined> {
         joins.push_back(x);
+        if (hangs)
+          return forget(self);
         if (refuse)
           return to_error(*refuse);
         return joined{"c1", "n1", {1, to_pairs(settings)}};
@@ -53,6 +63,12 @@ public:
         return give(x);
       },
     };
+  }
+
+private:
+  caf::response_promise forget(caf::event_based_actor* self) {
+    forgotten.push_back(self->make_response_promise());
+    return forgotten.back();
   }
 };
 

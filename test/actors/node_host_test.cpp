@@ -266,6 +266,32 @@ TEST_SUITE("actors/node_host") {
     CHECK(!got.empty());
   }
 
+  TEST_CASE_FIXTURE(fixture, "who dies before it has said who it is is dialed "
+                             "again at once") {
+    auto met = std::vector<meet_node>{};
+    auto got = std::vector<replica_message>{};
+    auto asked = std::vector<caf::response_promise>{};
+    auto hangs = spawn([&](caf::event_based_actor* x) -> caf::behavior {
+      return {[&, x](const meet_node&) -> caf::result<meet_node> {
+        asked.push_back(x->make_response_promise());
+        return asked.back();
+      }};
+    });
+    auto peer = spawn([&] {
+      return another_node("other", met, got);
+    });
+    dialer.doors[5] = {hangs, "node"};
+    begin();
+    tell(node, peer_list{{{"other", "n2", {"127.0.0.1", 5}, true}}});
+    CHECK(asked.size() == 1);
+    advance(3s);
+    CHECK(asked.size() == 1);
+    dialer.doors[5] = {peer, "node"};
+    kill(hangs);
+    advance(500ms);
+    CHECK(met.size() == 1);
+  }
+
   TEST_CASE_FIXTURE(fixture, "who verifies gets what the copies hold, and is "
                              "told of what can't be read") {
     serve();
@@ -340,6 +366,34 @@ TEST_SUITE("actors/node_host") {
     advance(3s);
     CHECK(boss.joins.size() == 2);
     boss.hears = true;
+    advance(20s);
+    CHECK(boss.joins.size() == 2);
+  }
+
+  TEST_CASE_FIXTURE(fixture, "a coordinator that is just slow is waited for") {
+    begin();
+    boss.hears = false;
+    boss.hangs = true;
+    advance(30s);
+    CHECK(boss.joins.size() == 1);
+  }
+
+  TEST_CASE_FIXTURE(fixture,
+                    "a coordinator that is lost while a node waits for "
+                    "its answer is joined again at once") {
+    boss.hangs = true;
+    begin();
+    CHECK(boss.joins.size() == 1);
+    kill(boss_hdl);
+    boss.hangs = false;
+    boss_hdl = spawn([this](caf::event_based_actor* x) {
+      return boss.behavior(x);
+    });
+    dialer.doors[1] = {boss_hdl, "coordinator"};
+    advance(500ms);
+    CHECK(boss.joins.size() == 2);
+    CHECK(joined_times == 1);
+    // The first question comes to nothing, much later.
     advance(20s);
     CHECK(boss.joins.size() == 2);
   }

@@ -345,6 +345,8 @@ TEST_SUITE("windows/rollup_change") {
     REQUIRE(third.close(3000));
     third.pass_over(20);
     table.set_plan(third, always);
+    CHECK(table.is_sealed({3000, 4500}));
+    CHECK(at(3100) == counts(0, 1, 0, 0));
     auto bytes = std::string{};
     auto out = byte_writer{bytes};
     table.encode(out);
