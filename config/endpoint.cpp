@@ -41,8 +41,9 @@ result<endpoint> parse_endpoint(std::string_view text) {
     host = host.substr(1, host.size() - 2);
   if (host.empty())
     return bad("has no host");
-  if (!is_ipv6 && host.find(':') != std::string_view::npos)
-    return bad("has an IPv6 address without brackets, or two ports");
+  if (is_ipv6 != (host.find(':') != std::string_view::npos))
+    return bad(is_ipv6 ? "has brackets around what is no IPv6 address"
+                       : "has an IPv6 address without brackets, or two ports");
   if (host.size() > host_bytes_max
       || !consists_of(host, is_ipv6 ? ipv6_characters : host_characters))
     return bad("has a host that is not a name or an address");

@@ -47,6 +47,8 @@ TEST_SUITE("config/endpoint") {
     CHECK(error_of(":7411").find("has no host") != std::string::npos);
     CHECK(error_of("[]:7411").find("has a host that is not")
           != std::string::npos);
+    for (auto text : {"[a]:7411", "[%]:7411"})
+      CHECK(error_of(text).find("has brackets around") != std::string::npos);
     CHECK(error_of("a b:7411").find("has a host that is not")
           != std::string::npos);
     CHECK(error_of(std::string(254, 'a') + ":1").find("has a host that is not")
