@@ -49,6 +49,12 @@ log_position configurations::known_commit(const entry& x) const {
   for (auto& [node, answer] : x.answers)
     if (!covers(res, answer.committed))
       res = answer.committed;
+  // A copy that is of no use, and so is not asked, still tells what it knows.
+  for (auto& disk : disks_of(x))
+    if (auto report = find_report(x.config.shard, disk.node);
+        report != nullptr && nodes_.is_up(disk) && !report->empty
+        && !covers(res, report->committed))
+      res = report->committed;
   return res;
 }
 

@@ -54,6 +54,29 @@ TEST_SUITE("cluster/configurations_election") {
   }
 
   TEST_CASE_FIXTURE(planned_cluster,
+                    "a copy of no use still tells what was acknowledged") {
+    restart_all();
+    auto x = report_of("a", 13);
+    x.role = replica_role::idle;
+    x.failed = true;
+    self->report(lives["a"], {x}, now);
+    plan();
+    // Its log lost its end where nobody saw it.
+    answer("b", told_to<fence>("b").at(0).epoch, {12, 1, 77});
+    plan();
+    CHECK(config().epoch == 1);
+    CHECK(contains(self->trouble(0), "ends at entry 12"));
+    // The other one is started again, and its disk can be read.
+    join("a");
+    x.failed = false;
+    self->report(lives["a"], {x}, now);
+    plan(600);
+    answer("a", told_to<fence>("a").at(0).epoch, {13, 1, 78});
+    plan();
+    CHECK(config().primary == "a");
+  }
+
+  TEST_CASE_FIXTURE(planned_cluster,
                     "a missing disk is waited for, and the sentence "
                     "says which") {
     settle();
